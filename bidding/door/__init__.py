@@ -1,0 +1,1 @@
+"""The bidders' door: upload, submit, withdraw, receipts."""

@@ -1,0 +1,1 @@
+"""The trustees' door: frozen headers out, ready and release messages in."""

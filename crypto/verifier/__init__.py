@@ -1,0 +1,1 @@
+"""The auditor's program: numbered checks 0…9 over one file, offline, with Python and cryptography alone."""

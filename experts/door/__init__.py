@@ -1,0 +1,1 @@
+"""The experts' door: invitation, sign-in, score sheets, report."""

@@ -1,0 +1,1 @@
+"""Numbered migrations, forward only, one file per step and dialect."""

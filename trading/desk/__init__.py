@@ -1,0 +1,1 @@
+"""The door of owners, agents and the trading centre."""

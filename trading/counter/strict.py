@@ -1,0 +1,81 @@
+"""Strict JSON bodies: no duplicate names, no NaN, bounded depth and size (issue: bad input).
+
+Litestar's decoder keeps the last of two equal names; an attacker could then show one value to a log and another to the
+rule. So a guard reads the body first and refuses what RFC 8259 leaves open.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request
+
+from crypto.refusal import Refused
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+
+BODY_BYTES_MAX = 1 << 20
+DEPTH_MAX = 24
+
+
+async def strict_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Litestar guard: refuse a body that is not one strict JSON object."""
+    assert isinstance(connection, Request)
+    body = await connection.body()
+    parse(body)
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Return the object in `body`; raise Refused(`body_…`) naming what is wrong."""
+    if len(body) > BODY_BYTES_MAX:
+        raise Refused("body_too_large", limit=BODY_BYTES_MAX)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused("body_not_utf8", at=error.start) from error
+    if _depth(text) > DEPTH_MAX:
+        raise Refused("body_too_deep", limit=DEPTH_MAX)
+    try:
+        value = json.loads(text or "{}", object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Refused("body_malformed", why=str(error)) from error
+    if not isinstance(value, dict):
+        raise Refused("body_malformed", why="an object is expected")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Refused("body_duplicate_name", name=name)
+        found[name] = value
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise Refused("body_not_a_number", name=name)
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    quoted = escaped = False
+    for mark in text:
+        if quoted:
+            if escaped:
+                escaped = False
+            elif mark == "\\":
+                escaped = True
+            elif mark == '"':
+                quoted = False
+        elif mark == '"':
+            quoted = True
+        elif mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in "]}":
+            depth -= 1
+    return deepest

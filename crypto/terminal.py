@@ -41,7 +41,8 @@ class Arguments(argparse.ArgumentParser):
     """An argument parser that ends with 2 and takes `--lang` and `--json` everywhere."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+        kwargs["allow_abbrev"] = False
+        super().__init__(*args, **kwargs)
         self.add_argument("--lang", choices=("zh", "en"), default=argparse.SUPPRESS, help="language / 语言")
         self.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="last line is one JSON object")
 

@@ -178,18 +178,26 @@ def cover_leaf(seed: bytes, number: int) -> bytes:
     return private_leaf(_COVER, {}, salts[:32], salts[32:])
 
 
-def verify_private(leaf: bytes, public: Opened | bytes, confidential: Opened | bytes) -> PrivateProved:
-    """Prove what a private leaf holds; each part is given opened, or as its 32-byte hash. Returns what was proved.
+def leaf_of_parts(public: Opened | bytes, confidential: Opened | bytes) -> bytes:
+    """The private leaf of parts that are given opened, or as their 32-byte hash; at least one is opened.
 
-    Raises Refused: leaf_kind, private_act (the parts or salts are not those of the leaf), nothing_opened, act_hidden.
+    Raises Refused: nothing_opened, act_fields, act_kind, act_hidden, salt_length, private_act (a hash of another size).
     """
-    if len(leaf) != PRIVATE_LEAF_BYTES or leaf[:1] != b"\x02":
-        raise Refused("leaf_kind", first_byte=leaf[:1].hex())
     if isinstance(public, bytes) and isinstance(confidential, bytes):
         raise Refused("nothing_opened")
     if isinstance(public, Opened):
         _require_private(public.part)
-    if _private_leaf(_hash_of(public), _hash_of(confidential)) != leaf:
+    return _private_leaf(_hash_of(public), _hash_of(confidential))
+
+
+def verify_private(leaf: bytes, public: Opened | bytes, confidential: Opened | bytes) -> PrivateProved:
+    """Prove what a private leaf holds; each part is given opened, or as its 32-byte hash. Returns what was proved.
+
+    Raises Refused: leaf_kind, private_act (the parts or salts are not those of the leaf), what leaf_of_parts refuses.
+    """
+    if len(leaf) != PRIVATE_LEAF_BYTES or leaf[:1] != b"\x02":
+        raise Refused("leaf_kind", first_byte=leaf[:1].hex())
+    if leaf_of_parts(public, confidential) != leaf:
         raise Refused("private_act")
     return PrivateProved(
         leaf,

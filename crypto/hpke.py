@@ -76,7 +76,7 @@ def seal_derand(pk: bytes, info: bytes, ekm: bytes, plaintext: bytes) -> tuple[b
     return enc, AESGCM(key).encrypt(nonce, plaintext, b"")
 
 
-def open(sk: bytes, enc: bytes, ct: bytes, info: bytes) -> bytes:  # noqa: A001 - hpke.open is HPKE's own verb.
+def open(sk: bytes, enc: bytes, ct: bytes, info: bytes) -> bytes:
     """OpenBase, empty aad → the plaintext. Raises Refused: hpke_unopenable."""
     key = X25519PrivateKey.from_private_bytes(sk)
     try:

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crypto import hpke, shamir
 from crypto import header as headers
+from crypto import hpke, shamir
 from crypto.header import Header, SealedLock, SealedShare
 from crypto.refusal import Refused
 from crypto.roster import Roster
@@ -65,7 +65,7 @@ def share_of(header: Header, lock: int, index: int, sk: bytes) -> bytes:
 
 
 def check_share(header: Header, lock: int, index: int, share: bytes) -> bytes:
-    """A released share is the one committed to; returns it. Raises Refused: share_unknown, share_wrong (the trustee)."""
+    """A released share is the one committed to; returns it. Raises Refused: share_unknown, share_wrong (by trustee)."""
     if not (0 <= lock < len(header.locks) and 1 <= index <= header.locks[lock].n):
         raise Refused("share_unknown", lock=lock, trustee=index)
     if len(share) != SECRET_BYTES or commitment(header.challenge(), lock, index, share) != (

@@ -56,7 +56,7 @@ class Roster:
     @staticmethod
     def decode(data: bytes) -> Roster:
         """Raises Refused: length, n_locks, lock_type, threshold, key_not_canonical, key_low_order, key_repeated."""
-        locks = []
+        locks: list[Lock] = []
         rest = data
         while rest:
             if len(rest) < 3 or len(rest) < 3 + rest[2] * hpke.KEY_BYTES:

@@ -1,0 +1,105 @@
+"""A hall as its clients see it: JSON verbs, acts to be signed, segments to be put, problems in the server's own words.
+
+Used by the command lines of bidders and trustees and by whoever acts for a person. A refusal is raised as the server
+told it; silence and "busy" are raised as Unreachable, because then trying again is right (exit code 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from crypto import signing
+from crypto.refusal import Refused
+from crypto.signing import Signer
+from crypto.terminal import Told, Unreachable
+
+TIMEOUT_SECONDS = 60.0
+BUSY = frozenset({502, 503, 504})
+
+
+class Server:
+    """One hall under one address, asked as one person (or nobody). Not for use by several threads at once."""
+
+    def __init__(
+        self, url: str, *, token: str | None = None, device: str = "tradehall", http: httpx.Client | None = None
+    ) -> None:
+        headers = {"user-agent": device}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        self.url = url.rstrip("/")
+        self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._headers = headers
+
+    def get(self, path: str, **query: str) -> Any:
+        """The JSON at `path`. Raises Told or Unreachable."""
+        return self._json(self._send("GET", path, params=query))
+
+    def fetch(self, path: str, **query: str) -> bytes:
+        """The bytes at `path`. Raises Told or Unreachable."""
+        return self._send("GET", path, params=query).content
+
+    def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Any:
+        """Post one JSON body; `key` is the Idempotency-Key. Raises Told or Unreachable."""
+        headers = {"idempotency-key": key} if key else {}
+        return self._json(self._send("POST", path, json=dict(body), headers=headers))
+
+    def verb(self, verb: str, body: Mapping[str, Any], *, key: str | None = None) -> Any:
+        """Run `<room>/<verb>`; the answer is {"events","receipt"[,"sign"][,"result"]}."""
+        return self.post(f"/api/v1/{verb}", body, key=key)
+
+    def act(self, verb: str, body: Mapping[str, Any], *, signer: Signer, by: str) -> Any:
+        """Run a verb whose act a person signs: ask for the exact act, check it is of this request, sign, post again.
+
+        Raises Refused("act_not_asked_for") when the server shows an act that is not what `signed` would stand for.
+        """
+        first = self.verb(verb, body)
+        act = first.get("sign")
+        if act is None:
+            return first
+        if act.get("signatures") or not isinstance(act.get("kind"), str):
+            raise Refused("act_not_asked_for", verb=verb)
+        return self.verb(verb, {**body, "signed": signing.sign_act(act, signer=signer, by=by)})
+
+    def put(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
+        """Put one segment to where the hall said: an address of its own or of its object store."""
+        target = url if url.startswith("http") else self.url + url
+        own = self._headers if target.startswith(self.url) else {}
+        self._send("PUT", target, content=data, headers={**own, **headers})
+
+    def now(self) -> str:
+        """The hall's clock as text; only for a rehearsal, where clients have no clock of their own."""
+        return str(self.get("/health")["now"])
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        url = path if path.startswith("http") else self.url + path
+        headers = {**self._headers, **options.pop("headers", {})}
+        try:
+            response = self._http.request(method, url, headers=headers, **options)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self.url}: {error or type(error).__name__}") from error
+        if response.status_code in BUSY:
+            raise Unreachable(f"{self.url}: HTTP {response.status_code}")
+        if response.is_error:
+            raise Told(_problem(response))
+        return response
+
+    @staticmethod
+    def _json(response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            raise Unreachable(f"{response.url}: not JSON") from error
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict) or "code" not in problem:
+        text = f"HTTP {response.status_code}"
+        return {"code": "http_error", "rule": None, "message": {"zh": text, "en": text}}
+    return problem

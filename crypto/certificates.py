@@ -146,7 +146,10 @@ def verify_request(der: bytes) -> Subject:
 
 
 def read_subject(certificate: bytes) -> Subject:
-    """What a certificate (DER) says, nothing verified; Refused("certificate" | "certificate_subject" | "key_not_p256")."""
+    """What a certificate (DER) says, nothing verified.
+
+    Raises Refused: certificate, certificate_subject, key_not_p256.
+    """
     signing.certificate_spki(certificate)
     parsed = x509.load_der_x509_certificate(certificate)
     return _subject(parsed.subject, parsed.public_key())
@@ -162,9 +165,9 @@ def verify_chain(
 ) -> Subject:
     """Prove that `certificate` (DER) was valid at the instant `at` under one of `ca_roots` (DER); returns its subject.
 
-    1. the key is P-256 and the subject complete; 2. `at` lies in the validity; 3. a path over at most two intermediates leads to a
-    root, every signature, name constraint and usage checked; 4. if a `crl` (DER) of the issuer is given: it is signed
-    by the issuer, still current at `at`, and does not revoke the certificate at or before `at`.
+    1. the key is P-256 and the subject complete; 2. `at` lies in the validity; 3. a path over at most two
+    intermediates leads to a root, every signature, name constraint and usage checked; 4. if a `crl` (DER) of the issuer
+    is given: it is signed by the issuer, still current at `at`, and does not revoke the certificate at or before `at`.
     Raises Refused: certificate, certificate_subject, key_not_p256, certificate_not_yet_valid, certificate_expired,
     certificate_usage, certificate_issuer_unknown, crl_unreadable, crl_issuer, crl_stale, certificate_revoked.
     """

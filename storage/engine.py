@@ -1,0 +1,377 @@
+"""The two SQL engines: Piccolo's, with what leaks or stalls in them put right.
+
+SQLite: Piccolo opens a thread and a connection for every query; here one writing lane and a few reading lanes live as
+long as the engine. WAL, synchronous=FULL, foreign keys, busy timeout; writes begin IMMEDIATE, readers cannot write.
+PostgreSQL: Piccolo loses a pool connection whenever COMMIT or ROLLBACK raises and connects when it is constructed;
+here the connection always goes back, and the pool is opened when it is first needed. Writes are READ COMMITTED with
+versions, unique chains and named locks (Unit.share, Unit.seize), so that bids on one tender never conflict; reads see
+one snapshot.
+Whoever has a SQLite file can change any row in it; only the ledger's witnesses would notice. On PostgreSQL roles and
+triggers stand in the way as well (storage/grants.sql).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType
+from piccolo.querystring import QueryString
+
+from storage import crash
+from storage.ports import Busy, Conflict, Duplicate, Row, Session
+from storage.sql import Args, SqlSession, Statements
+from storage.unit import Database
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 10
+READERS = 3
+POOL_MAX = 8
+_SHARE = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))"
+_SEIZE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+
+def open_sqlite(path: Path, *, hook: crash.Hook = crash.never) -> Database:
+    """The database in this file, made if it is not there; storage.migrate brings it up to date."""
+    return Database(HallSQLite(path), hook=hook)
+
+
+def open_postgres(dsn: str, *, pool_max: int = POOL_MAX, hook: crash.Hook = crash.never) -> Database:
+    """The database at this address; connects when first used. Start-up fails there, not here."""
+    return Database(HallPostgres(dsn, pool_max=pool_max), hook=hook)
+
+
+class Lane:
+    """One thread with one SQLite connection; what is asked of it happens in the order of asking."""
+
+    def __init__(self, path: Path, *, writes: bool) -> None:
+        self._path = path
+        self._writes = writes
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write" if writes else "sqlite-read")
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `act` on the lane. If the caller is cancelled it still happens, before anything asked later."""
+        return await asyncio.wrap_future(self._thread.submit(self._on_connection, act))
+
+    def ask_undo(self) -> None:
+        """Asks for a rollback of whatever is still open, after everything asked so far; does not wait."""
+        self._thread.submit(self._on_connection, _undo_if_open)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self.run(lambda connection: connection.close())
+        self._thread.shutdown(wait=True)
+
+    def _on_connection(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = self._connect()
+        return act(self._connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False, cached_statements=512
+        )
+        connection.row_factory = _as_dict
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        if not self._writes:
+            connection.execute("PRAGMA query_only=ON")
+        return connection
+
+
+class LaneWire:
+    """A lane as the wire of one transaction; it counts what it carries on its engine."""
+
+    def __init__(self, engine: HallSQLite, lane: Lane) -> None:
+        self.engine = engine
+        self.lane = lane
+
+    async def fetch(self, sql: str, args: Args) -> list[Row]:
+        self.engine.statements += 1
+        return await self.lane.run(lambda connection: _translated(lambda: connection.execute(sql, args).fetchall()))
+
+    async def execute(self, sql: str, args: Args = ()) -> int:
+        self.engine.statements += 1
+        return await self.lane.run(lambda connection: _translated(lambda: connection.execute(sql, args).rowcount))
+
+    async def execute_many(self, sql: str, rows: Sequence[Args]) -> None:
+        self.engine.statements += 1
+        await self.lane.run(lambda connection: _translated(lambda: connection.executemany(sql, rows)))
+
+
+class LaneTransaction(SQLiteTransaction):
+    """Piccolo's transaction on a lane: never nested, IMMEDIATE for writes, and the lane is always given back."""
+
+    def __init__(self, engine: HallSQLite, *, writes: bool = True) -> None:
+        kind = TransactionType.immediate if writes else TransactionType.deferred
+        super().__init__(engine, transaction_type=kind, allow_nested=False)
+        self.hall = engine
+        self.writes = writes
+
+    async def __aenter__(self) -> LaneTransaction:
+        lane = await self.hall.take_lane(writes=self.writes)
+        self.connection = LaneWire(self.hall, lane)
+        try:
+            await self.connection.execute(f"BEGIN {self.transaction_type.value}")
+        except BaseException:
+            self._give_back(lane)
+            raise
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(self, exception_type: object, exception: object, traceback: object) -> bool:
+        lane = self.connection.lane
+        try:
+            if exception is None and self.writes:
+                await self.connection.execute("COMMIT")
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            self._give_back(lane)
+        return False
+
+    def _give_back(self, lane: Lane) -> None:
+        # Asked, not awaited: the lane keeps the order, so whoever takes it next begins after this undo. It undoes
+        # nothing after a commit, and everything when the block raised, was cancelled, or the commit itself failed.
+        lane.ask_undo()
+        self.hall.return_lane(lane, writes=self.writes)
+
+
+class HallSQLite(SQLiteEngine):
+    """Piccolo's SQLite engine with one writing lane and READERS reading lanes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path=str(path))
+        self.statements = 0
+        self._writer = Lane(path, writes=True)
+        self._writing = asyncio.Lock()
+        self._readers = [Lane(path, writes=False) for _ in range(READERS)]
+        self._idle: asyncio.Queue[Lane] | None = None
+        self._texts = Statements(self)
+
+    @asynccontextmanager
+    async def _begin(self, write: bool) -> AsyncIterator[Session]:
+        async with LaneTransaction(self, writes=write) as transaction:
+            yield SqlSession(transaction.connection, self._texts)
+
+    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
+        """A transaction. The bearer does not matter here: whoever has the file has all of it."""
+        return self._begin(write)
+
+    def transaction(self, *args: Any, **kwargs: Any) -> LaneTransaction:
+        """Piccolo's own way in, for queries written with its Table classes."""
+        return LaneTransaction(self)
+
+    async def take_lane(self, *, writes: bool) -> Lane:
+        """The writing lane, alone, or an idle reading lane; waits until there is one."""
+        if writes:
+            await self._writing.acquire()
+            return self._writer
+        if self._idle is None:
+            self._idle = asyncio.Queue()
+            for lane in self._readers:
+                self._idle.put_nowait(lane)
+        return await self._idle.get()
+
+    def return_lane(self, lane: Lane, *, writes: bool) -> None:
+        if writes:
+            self._writing.release()
+        else:
+            assert self._idle is not None
+            self._idle.put_nowait(lane)
+
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = False) -> list[Row]:
+        sql, args = querystring.compile_string(engine_type=self.engine_type)
+        return await self.run(sql, args)
+
+    async def run_ddl(self, ddl: str, in_pool: bool = False) -> list[Row]:
+        return await self.run(ddl)
+
+    async def close(self) -> None:
+        async with self._writing:
+            for lane in (*self._readers, self._writer):
+                await lane.close()
+
+    async def run_script(self, sql: str) -> None:
+        """Several statements at once, outside any unit: migrations."""
+        lane = await self.take_lane(writes=True)
+        try:
+            await lane.run(lambda connection: connection.executescript(sql))
+        finally:
+            lane.ask_undo()
+            self.return_lane(lane, writes=True)
+
+    async def run(self, sql: str, args: Args = ()) -> list[Row]:
+        """One statement, in the transaction under way in this task or in its own."""
+        inside = self.current_transaction.get()
+        if inside is not None:
+            assert isinstance(inside, LaneTransaction)
+            wire: LaneWire = inside.connection
+            return await wire.fetch(sql, args)
+        transaction = LaneTransaction(self)
+        async with transaction:
+            found: list[Row] = await transaction.connection.fetch(sql, args)
+        return found
+
+
+class PostgresWire:
+    """An asyncpg connection inside a transaction; it counts what it carries on its engine."""
+
+    def __init__(self, engine: HallPostgres, connection: Any) -> None:
+        self.engine = engine
+        self.connection = connection
+
+    async def fetch(self, sql: str, args: Args) -> list[Row]:
+        self.engine.statements += 1
+        with _TranslatedPostgres():
+            return [dict(row) for row in await self.connection.fetch(sql, *args)]
+
+    async def execute(self, sql: str, args: Args = ()) -> int:
+        self.engine.statements += 1
+        with _TranslatedPostgres():
+            tag = await self.connection.execute(sql, *args)
+            return int(tag.rsplit(" ", 1)[-1])
+
+    async def execute_many(self, sql: str, rows: Sequence[Args]) -> None:
+        self.engine.statements += 1
+        with _TranslatedPostgres():
+            await self.connection.executemany(sql, rows)
+
+
+class SafeTransaction(PostgresTransaction):
+    """Piccolo's transaction, but the connection goes back to the pool whatever COMMIT or ROLLBACK does."""
+
+    def __init__(self, engine: HallPostgres, *, writes: bool = True) -> None:
+        super().__init__(engine, allow_nested=False)
+        self.hall = engine
+        self.writes = writes
+
+    async def __aenter__(self) -> SafeTransaction:
+        self.pool = await self.hall.opened_pool()
+        self.connection = await self.pool.acquire()
+        try:
+            if self.writes:
+                self.transaction = self.connection.transaction()
+            else:
+                self.transaction = self.connection.transaction(isolation="repeatable_read", readonly=True)
+            await self.transaction.start()
+        except BaseException:
+            await self.pool.release(self.connection)
+            raise
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(self, exception_type: object, exception: object, traceback: object) -> bool:
+        try:
+            with _TranslatedPostgres():
+                await (self.transaction.commit() if exception is None else self.transaction.rollback())
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            # release() itself rolls back what is still open, and drops the connection if it cannot.
+            await asyncio.shield(self.pool.release(self.connection))
+        return False
+
+
+class HallPostgres(PostgresEngine):
+    """Piccolo's PostgreSQL engine over a small pool that is opened on first use."""
+
+    def __init__(self, dsn: str, *, pool_max: int = POOL_MAX) -> None:
+        super().__init__(config={"dsn": dsn})
+        self.statements = 0
+        self._pool_max = pool_max
+        self._opening = asyncio.Lock()
+        self._texts = Statements(self)
+
+    async def check_version(self) -> None:
+        """Nothing at construction: a process without its database must be able to say so."""
+
+    async def prep_database(self) -> None:
+        """Nothing at construction; migrations make what is needed."""
+
+    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
+        return self._begin(write, bearer)
+
+    @asynccontextmanager
+    async def _begin(self, write: bool, bearer: str) -> AsyncIterator[Session]:
+        with _TranslatedPostgres():
+            async with SafeTransaction(self, writes=write) as transaction:
+                wire = PostgresWire(self, transaction.connection)
+                if bearer:
+                    await wire.fetch("SELECT set_config('tradehall.bearer', $1, true)", [bearer])
+                yield SqlSession(wire, self._texts, share=_SHARE, seize=_SEIZE)
+
+    def transaction(self, allow_nested: bool = False) -> SafeTransaction:
+        """Piccolo's own way in, for queries written with its Table classes."""
+        return SafeTransaction(self)
+
+    async def run(self, sql: str, args: Args = ()) -> list[Row]:
+        """One statement on its own, outside any unit."""
+        pool = await self.opened_pool()
+        async with pool.acquire() as connection:
+            return await PostgresWire(self, connection).fetch(sql, args)
+
+    async def run_script(self, sql: str) -> None:
+        """Several statements at once, outside any unit: migrations and grants."""
+        pool = await self.opened_pool()
+        async with pool.acquire() as connection:
+            await connection.execute(sql)
+
+    async def opened_pool(self) -> Any:
+        """The pool, opened now if nobody needed it before."""
+        async with self._opening:
+            if self.pool is None:
+                await self.start_connection_pool(
+                    min_size=1, max_size=self._pool_max, statement_cache_size=500, command_timeout=60
+                )
+            return self.pool
+
+    async def close(self) -> None:
+        async with self._opening:
+            if self.pool:
+                await self.close_connection_pool()
+
+
+class _TranslatedPostgres:
+    """Turns what PostgreSQL says into what a unit of work understands."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        match error:
+            case asyncpg.UniqueViolationError():
+                raise Duplicate(str(error)) from error
+            case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+                raise Conflict(str(error)) from error
+            case asyncpg.CannotConnectNowError() | asyncpg.TooManyConnectionsError() | asyncpg.LockNotAvailableError():
+                raise Busy(str(error)) from error
+
+
+def _translated(act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+            raise Duplicate(str(error)) from error
+        raise
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Busy(str(error)) from error
+        raise
+
+
+def _undo_if_open(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.rollback()
+
+
+def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}

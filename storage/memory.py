@@ -1,0 +1,236 @@
+"""The in-memory twin of the database: same ports, same refusals, real rollback. The simulator runs on it.
+
+One transaction at a time holds the whole (as on SQLite); every change notes how to undo itself, and a transaction
+that raises is undone in reverse. Nothing outlives the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from storage import crash, schema
+from storage.ports import AtLeast, AtMost, Below, Condition, Duplicate, In, Not, Row, Session, Where
+from storage.schema import Spec
+from storage.unit import Database
+
+Key = tuple[str | int, ...]
+Undo = list[Callable[[], object]]
+
+
+def open_memory(*, hook: crash.Hook = crash.never) -> Database:
+    """A new, empty database that lives as long as the object."""
+    return Database(MemoryEngine(), hook=hook)
+
+
+class MemoryEngine:
+    """All tables of one hall in dicts."""
+
+    def __init__(self) -> None:
+        self.statements = 0
+        self.tables = {name: _Rows(spec) for name, spec in schema.TABLES.items()}
+        self.unsequenced: dict[str, None] = {}
+        self._lock = asyncio.Lock()
+
+    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
+        return self._begin(write)
+
+    @asynccontextmanager
+    async def _begin(self, write: bool) -> AsyncIterator[Session]:
+        async with self._lock:
+            undo: Undo = []
+            try:
+                yield _MemorySession(self, write, undo)
+            except BaseException:
+                for step in reversed(undo):
+                    step()
+                raise
+
+    async def close(self) -> None:
+        """Waits until no transaction is under way."""
+        async with self._lock:
+            return
+
+
+class _Rows:
+    """One table: rows by key, keys by unique columns, keys by each indexed column's value."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.rows: dict[Key, Row] = {}
+        self.unique: dict[tuple[str, ...], dict[Key, Key]] = {columns: {} for columns in spec.uniques}
+        self.unique |= {columns: {} for columns, _, _ in spec.chains}
+        self._bounds = {columns: (column, least) for columns, column, least in spec.chains}
+        self.index: dict[str, dict[str | int, dict[Key, None]]] = {
+            column: {} for columns in (*spec.indexes, spec.key) for column in columns
+        }
+
+    def key_of(self, row: Row) -> Key:
+        return tuple(row[column] for column in self.spec.key)
+
+    def put(self, row: Row) -> None:
+        key = self.key_of(row)
+        if key in self.rows:
+            raise Duplicate(f"{self.spec.name} {key}")
+        taken = [columns for columns, value in self._unique_values(row) if value in self.unique[columns]]
+        if taken:
+            raise Duplicate(f"{self.spec.name} {taken}")
+        self.rows[key] = row
+        for columns, value in self._unique_values(row):
+            self.unique[columns][value] = key
+        for column, keys in self.index.items():
+            keys.setdefault(row[column], {})[key] = None
+
+    def take(self, key: Key) -> Row:
+        row = self.rows.pop(key)
+        for columns, value in self._unique_values(row):
+            del self.unique[columns][value]
+        for column, keys in self.index.items():
+            del keys[row[column]][key]
+            if not keys[row[column]]:
+                del keys[row[column]]
+        return row
+
+    def candidates(self, where: Where) -> list[Row]:
+        """Rows that may meet `where`: narrowed by the most selective indexed column that must equal something."""
+        sets = [
+            self.index[column].get(value, {})
+            for column, value in where.items()
+            if column in self.index and isinstance(value, str | int)
+        ]
+        if not sets:
+            return list(self.rows.values())
+        return [self.rows[key] for key in min(sets, key=len)]
+
+    def _unique_values(self, row: Row) -> list[tuple[tuple[str, ...], Key]]:
+        found = []
+        for columns in self.unique:
+            bound = self._bounds.get(columns)
+            if bound is None or row[bound[0]] >= bound[1]:
+                found.append((columns, tuple(row[column] for column in columns)))
+        return found
+
+
+class _MemorySession:
+    """A transaction over the dicts. Rows go in and come out as copies; their values are immutable."""
+
+    def __init__(self, engine: MemoryEngine, write: bool, undo: Undo) -> None:
+        self._engine = engine
+        self._write = write
+        self._undo = undo
+
+    async def read(self, spec: Spec, key: Key) -> Row | None:
+        found = self._rows(spec).rows.get(key)
+        return None if found is None else dict(found)
+
+    async def insert(self, spec: Spec, rows: Sequence[Row]) -> None:
+        table = self._rows(spec, write=True)
+        for row in rows:
+            table.put(dict(row))
+            key = table.key_of(row)
+            self._undo.append(lambda key=key: table.take(key))  # type: ignore[misc]
+            if spec.name == "pending":
+                self._wait(str(key[0]))
+            if spec.name == "ledger":
+                self._place(row["pending"])
+
+    async def update(self, spec: Spec, row: Row, expected_version: int) -> bool:
+        table = self._rows(spec, write=True)
+        key = table.key_of(row)
+        if key not in table.rows or table.rows[key]["version"] != expected_version:
+            return False
+        self._replace(table, key, dict(row))
+        return True
+
+    async def delete(self, spec: Spec, key: Key) -> bool:
+        table = self._rows(spec, write=True)
+        if key not in table.rows:
+            return False
+        row = table.take(key)
+        self._undo.append(lambda: table.put(row))
+        return True
+
+    async def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> list[Row]:
+        found = [row for row in self._rows(spec).candidates(where) if _meets(row, where)]
+        for name in reversed((*order, *spec.key)):
+            found.sort(key=lambda row, name=name: row[name.lstrip("-")], reverse=name.startswith("-"))  # type: ignore[misc]
+        return [dict(row) for row in found[:limit]]
+
+    async def count(self, spec: Spec, where: Where) -> int:
+        return sum(_meets(row, where) for row in self._rows(spec).candidates(where))
+
+    async def total(self, spec: Spec, column: str, where: Where) -> int:
+        return sum(row[column] for row in self._rows(spec).candidates(where) if _meets(row, where))
+
+    async def erase(self, event_id: str) -> bool:
+        table = self._rows(schema.TABLES["event"], write=True)
+        found = table.rows.get((event_id,))
+        if found is None:
+            return False
+        self._replace(table, (event_id,), found | dict.fromkeys(schema.EVENT_PERSONAL, ""))
+        return True
+
+    async def waiting(self, since: str, *, public: bool, limit: int) -> list[Row]:
+        rows = self._rows(schema.TABLES["pending"]).rows
+        found = [rows[(id,)] for id in self._engine.unsequenced]
+        kept = [row for row in found if row["at"] >= since and bool(row["chain"]) == public]
+        return [dict(row) for row in sorted(kept, key=lambda row: (row["at"], row["id"]))[:limit]]
+
+    async def share(self, name: str) -> None:
+        self._engine.statements += 1
+
+    async def seize(self, name: str) -> None:
+        self._engine.statements += 1
+
+    def _rows(self, spec: Spec, *, write: bool = False) -> _Rows:
+        assert self._write or not write, "a reading unit does not write"
+        self._engine.statements += 1
+        return self._engine.tables[spec.name]
+
+    def _replace(self, table: _Rows, key: Key, row: Row) -> None:
+        before = table.take(key)
+        try:
+            table.put(row)
+        except Duplicate:
+            table.put(before)
+            raise
+
+        def undo() -> None:
+            table.take(key)
+            table.put(before)
+
+        self._undo.append(undo)
+
+    def _wait(self, id: str) -> None:
+        self._engine.unsequenced[id] = None
+        self._undo.append(lambda: _drop(self._engine.unsequenced, id))
+
+    def _place(self, id: str) -> None:
+        _drop(self._engine.unsequenced, id)
+        self._undo.append(lambda: self._engine.unsequenced.update({id: None}))
+
+
+def _drop(ids: dict[str, None], id: str) -> None:
+    del ids[id]
+
+
+def _meets(row: Row, where: Where) -> bool:
+    return all(_holds(row[column], condition) for column, condition in where.items())
+
+
+def _holds(value: Any, condition: Condition) -> bool:
+    match condition:
+        case In(values):
+            return value in values
+        case Below(bound):
+            return bool(value < bound)
+        case AtMost(bound):
+            return bool(value <= bound)
+        case AtLeast(bound):
+            return bool(value >= bound)
+        case Not(other):
+            return bool(value != other)
+        case _:
+            return bool(value == condition)

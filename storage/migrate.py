@@ -1,0 +1,69 @@
+"""Brings a database up to date: numbered steps, forward only, one file per step and dialect in storage/migrations/.
+
+Each step runs in one transaction together with the row that says it ran. A step that ran is never edited: its hash is
+kept, and a database whose steps differ from the files, or which has steps this program does not know, is refused.
+`storage/schema.py` is what the steps must add up to; a test compares them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+from crypto.refusal import Refused
+from storage.engine import HallPostgres, HallSQLite
+from storage.unit import Database
+
+_TABLE = """CREATE TABLE IF NOT EXISTS "migration" (
+    "number" BIGINT NOT NULL PRIMARY KEY, "name" TEXT NOT NULL, "sha256" TEXT NOT NULL
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration of one dialect: its number, its file's name, its text."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def steps(dialect: str) -> list[Step]:
+    """The steps of a dialect ("sqlite" or "postgres"), in order, numbered 1, 2, 3 … without a gap."""
+    found = []
+    for file in resources.files("storage.migrations").iterdir():
+        if file.name.endswith(f".{dialect}.sql"):
+            found.append(Step(int(file.name.split("_")[0]), file.name, file.read_text(encoding="utf-8")))
+    found.sort(key=lambda step: step.number)
+    assert [step.number for step in found] == list(range(1, len(found) + 1)), "steps are numbered without a gap"
+    return found
+
+
+async def migrate(database: Database) -> list[str]:
+    """Runs the steps that are missing and returns their names. Nothing to do for the in-memory twin.
+
+    Refuses `database_newer_than_program` and `migration_changed`.
+    """
+    engine = database.engine
+    if not isinstance(engine, HallSQLite | HallPostgres):
+        return []
+    await engine.run_script(_TABLE)
+    rows = await engine.run('SELECT "number", "name", "sha256" FROM "migration" ORDER BY "number"')
+    ran = {int(row["number"]): row for row in rows}
+    known = steps("sqlite" if isinstance(engine, HallSQLite) else "postgres")
+    if len(ran) > len(known):
+        raise Refused("database_newer_than_program", steps=len(ran), known=len(known))
+    for step in known:
+        if step.number in ran:
+            if ran[step.number]["sha256"] != step.sha256:
+                raise Refused("migration_changed", step=step.name)
+            continue
+        said = f"INSERT INTO \"migration\" VALUES ({step.number}, '{step.name}', '{step.sha256}');"
+        begin = "BEGIN IMMEDIATE" if isinstance(engine, HallSQLite) else "BEGIN"
+        await engine.run_script(f"{begin};\n{step.sql}\n{said}\nCOMMIT;")
+    return [step.name for step in known if step.number not in ran]

@@ -1,0 +1,233 @@
+"""A transaction on a SQL database: the statements behind every store, for SQLite and PostgreSQL alike.
+
+Statements by key are written once at start; Piccolo writes every other question once per shape (columns asked,
+kinds of conditions, order, limit), because building a query costs it 110–220 µs and binding arguments costs nothing.
+Arguments are always bound, never written into the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from piccolo.columns.combination import Where as PiccoloWhere
+from piccolo.engine.base import Engine as PiccoloEngine
+from piccolo.query.base import Query
+from piccolo.query.functions import Sum
+
+from storage import schema
+from storage.ports import AtLeast, AtMost, Below, Condition, In, Not, Row, Where
+from storage.schema import Spec
+
+Key = tuple[str | int, ...]
+Args = Sequence[Any]
+
+
+class Wire(Protocol):
+    """A connection inside a transaction. Unique violations arrive as Duplicate, lost races as Conflict."""
+
+    async def fetch(self, sql: str, args: Args) -> list[Row]: ...
+
+    async def execute(self, sql: str, args: Args) -> int:
+        """Runs the statement and returns how many rows it touched."""
+        ...
+
+    async def execute_many(self, sql: str, rows: Sequence[Args]) -> None: ...
+
+
+class Statements:
+    """The texts of one engine's statements, written once and kept."""
+
+    def __init__(self, engine: PiccoloEngine[Any]) -> None:
+        self._tables = schema.piccolo_tables(engine)
+        self._dialect = engine.engine_type
+        self._kept: dict[object, str] = {}
+
+    def read(self, spec: Spec) -> str:
+        columns = ", ".join(map(_quoted, spec.cells))
+        return self._keep(("read", spec.name), f"SELECT {columns} FROM {_quoted(spec.name)} WHERE {self._key(spec)}")
+
+    def insert(self, spec: Spec) -> str:
+        columns = ", ".join(map(_quoted, spec.cells))
+        marks = ", ".join(self._mark(at) for at in range(1, len(spec.cells) + 1))
+        return self._keep(("insert", spec.name), f"INSERT INTO {_quoted(spec.name)} ({columns}) VALUES ({marks})")
+
+    def update(self, spec: Spec) -> str:
+        """Arguments: the changed columns, then the key, then the expected version."""
+        changed = changed_columns(spec)
+        sets = ", ".join(f"{_quoted(name)} = {self._mark(at)}" for at, name in enumerate(changed, 1))
+        version = self._mark(len(changed) + len(spec.key) + 1)
+        where = f'{self._key(spec, len(changed))} AND "version" = {version}'
+        return self._keep(("update", spec.name), f"UPDATE {_quoted(spec.name)} SET {sets} WHERE {where}")
+
+    def delete(self, spec: Spec) -> str:
+        return self._keep(("delete", spec.name), f"DELETE FROM {_quoted(spec.name)} WHERE {self._key(spec)}")
+
+    def erase(self) -> str:
+        emptied = ", ".join(f"{_quoted(name)} = ''" for name in schema.EVENT_PERSONAL)
+        return self._keep("erase", f'UPDATE "event" SET {emptied} WHERE "id" = {self._mark(1)}')
+
+    def waiting(self, *, public: bool, limit: int) -> str:
+        """Anti-join of pending with the ledger: a row that committed late is found all the same."""
+        return (
+            'SELECT "id", "at", "chain", "rank", "leaf" FROM "pending" AS p '
+            f'WHERE p."at" >= {self._mark(1)} AND p."chain" {"<>" if public else "="} \'\' '
+            'AND NOT EXISTS (SELECT 1 FROM "ledger" AS l WHERE l."pending" = p."id") '
+            f'ORDER BY p."at", p."id" LIMIT {int(limit)}'
+        )
+
+    def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> tuple[str, list[Any]]:
+        shape = ("find", spec.name, _shape(where), tuple(order), limit)
+        args = _args(where)
+        if shape not in self._kept:
+            table = self._tables[spec.name]
+            query = table.select(*(getattr(table, name) for name in spec.cells))
+            for condition in self._conditions(spec, where):
+                query = query.where(condition)
+            for name in dict.fromkeys((*order, *(key for key in spec.key if f"-{key}" not in order))):
+                query = query.order_by(getattr(table, name.lstrip("-")), ascending=not name.startswith("-"))
+            if limit is not None:
+                query = query.limit(limit)
+            self._kept[shape] = self._written(query, args)
+        return self._kept[shape], args
+
+    def count(self, spec: Spec, where: Where) -> tuple[str, list[Any]]:
+        shape = ("count", spec.name, _shape(where))
+        args = _args(where)
+        if shape not in self._kept:
+            query = self._tables[spec.name].count()
+            for condition in self._conditions(spec, where):
+                query = query.where(condition)
+            self._kept[shape] = self._written(query, args)
+        return self._kept[shape], args
+
+    def total(self, spec: Spec, column: str, where: Where) -> tuple[str, list[Any]]:
+        shape = ("total", spec.name, column, _shape(where))
+        args = _args(where)
+        if shape not in self._kept:
+            table = self._tables[spec.name]
+            query = table.select(Sum(getattr(table, column)))
+            for condition in self._conditions(spec, where):
+                query = query.where(condition)
+            self._kept[shape] = self._written(query, args)
+        return self._kept[shape], args
+
+    def _conditions(self, spec: Spec, where: Where) -> list[PiccoloWhere]:
+        table = self._tables[spec.name]
+        return [_condition(getattr(table, name), condition) for name, condition in where.items()]
+
+    def _written(self, query: Query[Any, Any], args: list[Any]) -> str:
+        sql, bound = query.querystrings[0].compile_string(self._dialect)
+        assert list(bound) == args, "arguments are bound in the order of the conditions"
+        return sql
+
+    def _keep(self, name: object, sql: str) -> str:
+        return self._kept.setdefault(name, sql)
+
+    def _key(self, spec: Spec, before: int = 0) -> str:
+        return " AND ".join(f"{_quoted(name)} = {self._mark(before + at)}" for at, name in enumerate(spec.key, 1))
+
+    def _mark(self, at: int) -> str:
+        return "?" if self._dialect == "sqlite" else f"${at}"
+
+
+class SqlSession:
+    """A Session that speaks SQL over a wire. How locks are taken is the engine's own (see `share` and `seize`)."""
+
+    def __init__(self, wire: Wire, statements: Statements, *, share: str = "", seize: str = "") -> None:
+        self._wire = wire
+        self._statements = statements
+        self._share = share
+        self._seize = seize
+
+    async def read(self, spec: Spec, key: Key) -> Row | None:
+        found = await self._wire.fetch(self._statements.read(spec), key)
+        return found[0] if found else None
+
+    async def insert(self, spec: Spec, rows: Sequence[Row]) -> None:
+        sql = self._statements.insert(spec)
+        values = [[row[name] for name in spec.cells] for row in rows]
+        if len(values) == 1:
+            await self._wire.execute(sql, values[0])
+        elif values:
+            await self._wire.execute_many(sql, values)
+
+    async def update(self, spec: Spec, row: Row, expected_version: int) -> bool:
+        args = [*(row[name] for name in changed_columns(spec)), *(row[name] for name in spec.key), expected_version]
+        return await self._wire.execute(self._statements.update(spec), args) == 1
+
+    async def delete(self, spec: Spec, key: Key) -> bool:
+        return await self._wire.execute(self._statements.delete(spec), key) == 1
+
+    async def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> list[Row]:
+        return await self._wire.fetch(*self._statements.find(spec, where, order, limit))
+
+    async def count(self, spec: Spec, where: Where) -> int:
+        found = await self._wire.fetch(*self._statements.count(spec, where))
+        return int(found[0]["count"])
+
+    async def total(self, spec: Spec, column: str, where: Where) -> int:
+        found = await self._wire.fetch(*self._statements.total(spec, column, where))
+        return int(found[0]["sum"] or 0)
+
+    async def erase(self, event_id: str) -> bool:
+        return await self._wire.execute(self._statements.erase(), [event_id]) == 1
+
+    async def waiting(self, since: str, *, public: bool, limit: int) -> list[Row]:
+        return await self._wire.fetch(self._statements.waiting(public=public, limit=limit), [since])
+
+    async def share(self, name: str) -> None:
+        if self._share:
+            await self._wire.fetch(self._share, [name])
+
+    async def seize(self, name: str) -> None:
+        if self._seize:
+            await self._wire.fetch(self._seize, [name])
+
+
+def changed_columns(spec: Spec) -> list[str]:
+    """The columns an update writes: all but the key."""
+    return [name for name in spec.cells if name not in spec.key]
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _condition(column: Any, condition: Condition) -> PiccoloWhere:
+    made: PiccoloWhere
+    match condition:
+        case In(values):
+            made = column.is_in(list(values))
+        case Below(value):
+            made = column < value
+        case AtMost(value):
+            made = column <= value
+        case AtLeast(value):
+            made = column >= value
+        case Not(value):
+            made = column != value
+        case _:
+            made = column == condition
+    return made
+
+
+def _shape(where: Where) -> tuple[object, ...]:
+    return tuple(
+        (name, type(condition).__name__, len(condition.values) if isinstance(condition, In) else 1)
+        for name, condition in where.items()
+    )
+
+
+def _args(where: Where) -> list[Any]:
+    args: list[Any] = []
+    for condition in where.values():
+        match condition:
+            case In(values):
+                assert values, "a choice among nothing matches nothing: ask before"
+                args.extend(values)
+            case Below(value) | AtMost(value) | AtLeast(value) | Not(value):
+                args.append(value)
+            case _:
+                args.append(condition)
+    return args

@@ -1,0 +1,370 @@
+"""The unit of work: everything a command reads and writes, in one transaction, with the only commit there is.
+
+A command never commits. It is handed a `Unit` by `Database.write`, and what it did becomes true all at once when it
+returns, or not at all when it raises. The transaction is tried again when the database asks for it (40001, 40P01,
+busy) and when a document or a chain moved underneath (Conflict); so a command must decide from what it read and the
+instant it was given, nothing else. Jobs leave with the transaction: the outbox is told their ids after the commit.
+
+`record` puts an act and its leaf into the same transaction as the state it explains (spec §4): no act without its
+state, no state without its act.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from storage import crash, schema
+from storage.ports import AtLeast, Conflict, Duplicate, Engine, Row, Session, Store, Where
+from storage.schema import Spec
+from storage.world import stamp
+
+ATTEMPTS_MAX = 12
+BACK_OFF_SECONDS_MAX = 0.2
+NO_HASH = "0" * 64
+"""The prev of a first act: 32 zero bytes in hex."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An act as storage keeps it; the room that made it computed the leaf (crypto.acts).
+
+    `id` is random, in text. `public` is the public part (for a public act the whole act), `confidential` the part a
+    private act hides, each with its salt. `seq` is the place in the tender's chain of public acts, -1 for private
+    ones. `leaf` is what the ledger will hold, `leaf_hash` its RFC 6962 hash in hex, `prev` the one before in hex.
+    """
+
+    id: str
+    lot: str
+    tender_id: str
+    kind: str
+    actor: str
+    at: datetime
+    public: Mapping[str, Any]
+    leaf: bytes
+    leaf_hash: str
+    seq: int = -1
+    prev: str = NO_HASH
+    confidential: Mapping[str, Any] | None = None
+    salt_p: str = ""
+    salt_c: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last act of a chain: its place and its leaf hash in hex."""
+
+    seq: int
+    leaf_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a command may hand back before the commit: the event's id, under which the receipt is fetched later."""
+
+    event: str
+    leaf_hash: str
+    at: datetime
+
+
+class Unit:
+    """One transaction's view of the hall: a store per table, the chains, the locks, the outbox."""
+
+    tender: Store
+    project: Store
+    panel: Store
+    sheet: Store
+    objection: Store
+    question: Store
+    organisation: Store
+    person: Store
+    role_grant: Store
+    account: Store
+    token: Store
+    trustee: Store
+    prekey: Store
+    expert: Store
+    upload: Store
+    segment: Store
+    inbox: Store
+    setting: Store
+    idempotency: Store
+    job: Store
+    event: Store
+    pending: Store
+    ledger: Store
+    tile: Store
+    checkpoint: Store
+    cosignature: Store
+    submission: Store
+    withdrawal: Store
+    download: Store
+    ready: Store
+    release: Store
+    verdict: Store
+    reading_grant: Store
+    directive: Store
+    finding: Store
+
+    def __init__(self, session: Session, *, hook: crash.Hook = crash.never) -> None:
+        self.session = session
+        self.jobs: list[str] = []
+        self.open = True
+        self._hook = hook
+        for name, spec in schema.TABLES.items():
+            setattr(self, name, _Table(spec, session))
+
+    def store(self, name: str) -> Store:
+        """The store of the table called `name`; KeyError for a name that is none."""
+        return _Table(schema.TABLES[name], self.session)
+
+    async def record(self, record: Record) -> Recorded:
+        """Adds the act and its pending leaf to this transaction.
+
+        Raises Conflict when another act took the place `seq` in the tender's chain: the command is then run again.
+        """
+        public = record.seq >= 0
+        at = stamp(record.at)
+        row = {
+            "id": record.id,
+            "lot": record.lot,
+            "tender_id": record.tender_id,
+            "kind": record.kind,
+            "public": int(public),
+            "seq": record.seq,
+            "actor": record.actor,
+            "prev": record.prev,
+            "at": at,
+            "leaf_hash": record.leaf_hash,
+            "body": dict(record.public),
+            "confidential": "" if record.confidential is None else _to_json(record.confidential),
+            "salt_p": record.salt_p,
+            "salt_c": record.salt_c,
+        }
+        try:
+            await self.event.insert(row)
+        except Duplicate as taken:
+            raise Conflict(f"place {record.seq} in the chain is taken") from taken
+        self._hook(crash.Point.EVENT_INSERTED)
+        # The sequencer learns of a private leaf nothing but when it came; of a public one also its place in the chain.
+        chain, rank = (record.tender_id, record.seq) if public else ("", 0)
+        await self.pending.insert({"id": record.id, "at": at, "chain": chain, "rank": rank, "leaf": record.leaf})
+        self._hook(crash.Point.PENDING_INSERTED)
+        return Recorded(record.id, record.leaf_hash, record.at)
+
+    async def tail(self, tender_id: str) -> Tail:
+        """The tender's last public act: what the next one's `seq` and `prev` build on; seq -1 before the first.
+
+        The chain is held until the transaction ends, so that the place after it stays free."""
+        await self.session.seize(f"chain {tender_id}")
+        found = await self.event.find({"tender_id": tender_id, "seq": AtLeast(0)}, order=("-seq",), limit=1)
+        return Tail(found[0]["seq"], found[0]["leaf_hash"]) if found else Tail(-1, NO_HASH)
+
+    async def tail_of(self, tender_id: str, actor: str) -> str:
+        """Leaf hash (hex) of this actor's previous private act in the tender, or 64 zeros.
+
+        A private act that no other of the actor's private acts calls its `prev` is the last one.
+        """
+        await self.session.seize(f"chain {tender_id} {actor}")
+        acts = await self.event.find({"tender_id": tender_id, "actor": actor, "public": 0})
+        followed = {act["prev"] for act in acts}
+        last = [act for act in acts if act["leaf_hash"] not in followed]
+        return str(max(last, key=lambda act: (act["at"], act["id"]))["leaf_hash"]) if last else NO_HASH
+
+    async def enqueue(self, *, id: str, kind: str, key: str, body: Mapping[str, Any], due: datetime) -> bool:
+        """Adds a job to this transaction, once per `key`; False if the key is already known."""
+        if await self.job.count({"key": key}):
+            return False
+        await self.job.insert(
+            {
+                "id": id,
+                "kind": kind,
+                "key": key,
+                "state": "due",
+                "due": stamp(due),
+                "lease_until": "",
+                "attempts": 0,
+                "body": dict(body),
+            }
+        )
+        self.jobs.append(id)
+        return True
+
+    async def share(self, name: str) -> None:
+        """Keeps whoever would `seize` the name (a lot) waiting until this transaction ends; sharers do not wait for
+        each other. A bid shares its lot before it reads the tender, the freeze seizes it: no bid slips in behind."""
+        await self.session.share(name)
+
+    async def seize(self, name: str) -> None:
+        """Waits until nobody shares the name any more and keeps newcomers out until this transaction ends."""
+        await self.session.seize(name)
+
+
+class Database:
+    """A hall's database. `write` is the only way to change it and holds the only commit."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        hook: crash.Hook = crash.never,
+    ) -> None:
+        self.engine = engine
+        self.after_commit: list[Callable[[Sequence[str]], Awaitable[None]]] = []
+        """Told the ids of the jobs that left with a transaction, once it is committed."""
+        self._hook = hook
+        self._inside: contextvars.ContextVar[Unit | None] = contextvars.ContextVar("unit", default=None)
+
+    @property
+    def statements(self) -> int:
+        """How many SQL statements the engine was given so far; what one accepted bid costs must not grow."""
+        return self.engine.statements
+
+    async def write(self, fn: Callable[[Unit], Awaitable[T]], *, bearer: str = "") -> T:
+        """Runs `fn` in a transaction and commits; runs it again after Conflict, at most ATTEMPTS_MAX times.
+
+        `bearer` is the caller's session token in the clear: PostgreSQL shows the bidders' process only the rows of
+        the organisation whose live session it can name. Raises Conflict, Duplicate or Busy when it cannot be done.
+        """
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                done, jobs = await self._once(fn, bearer)
+            except Conflict as conflict:
+                # A duplicate that is still there on the second reading is not a race: the command did not look.
+                last = attempt == (2 if isinstance(conflict, Duplicate) else ATTEMPTS_MAX)
+                if last:
+                    raise
+                await asyncio.sleep(min(0.002 * 2**attempt, BACK_OFF_SECONDS_MAX) if attempt > 1 else 0)
+            else:
+                self._hook(crash.Point.UNIT_COMMITTED)
+                for tell in self.after_commit if jobs else ():
+                    await tell(jobs)
+                return done
+        raise AssertionError("the last attempt returns or raises")
+
+    async def read(self, fn: Callable[[Unit], Awaitable[T]], *, bearer: str = "") -> T:
+        """Runs `fn` on one unchanging view of the database. Writing in it is refused by every engine."""
+        self._must_be_outside()
+        async with self.engine.begin(write=False, bearer=bearer) as session:
+            unit = Unit(session)
+            with _Inside(self._inside, unit):
+                return await fn(unit)
+
+    async def close(self) -> None:
+        """Waits for what is under way and lets go of files, threads and connections."""
+        await self.engine.close()
+
+    async def _once(self, fn: Callable[[Unit], Awaitable[T]], bearer: str) -> tuple[T, list[str]]:
+        self._must_be_outside()
+        async with self.engine.begin(write=True, bearer=bearer) as session:
+            self._hook(crash.Point.UNIT_BEGUN)
+            unit = Unit(session, hook=self._hook)
+            with _Inside(self._inside, unit):
+                done = await fn(unit)
+            self._hook(crash.Point.UNIT_DONE)
+        return done, unit.jobs
+
+    def _must_be_outside(self) -> None:
+        around = self._inside.get()
+        assert around is None or not around.open, "a unit of work inside another would not be undone with it"
+
+
+@dataclass
+class _Inside:
+    """Marks the unit as open while its function runs, for this task and those it starts."""
+
+    variable: contextvars.ContextVar[Unit | None]
+    unit: Unit
+    token: contextvars.Token[Unit | None] | None = field(default=None)
+
+    def __enter__(self) -> None:
+        self.token = self.variable.set(self.unit)
+
+    def __exit__(self, *exc: object) -> None:
+        assert self.token is not None
+        self.unit.open = False
+        self.variable.reset(self.token)
+
+
+class _Table:
+    """The Store of one table: checks rows against the Spec and turns bodies into JSON text and back."""
+
+    def __init__(self, spec: Spec, session: Session) -> None:
+        self._spec = spec
+        self._session = session
+
+    async def read(self, *key: str | int) -> Row | None:
+        assert len(key) == len(self._spec.key), f"the key of {self._spec.name} is {self._spec.key}"
+        found = await self._session.read(self._spec, key)
+        return None if found is None else self._out(found)
+
+    async def insert(self, row: Row) -> None:
+        assert "version" not in row or not self._spec.mutable, "a new row has no version yet"
+        await self._session.insert(self._spec, [self._in(row | ({"version": 1} if self._spec.mutable else {}))])
+
+    async def update(self, row: Row, *, expected_version: int) -> None:
+        assert self._spec.mutable, f"{self._spec.name} holds facts: they do not change"
+        changed = self._in(row | {"version": expected_version + 1})
+        if not await self._session.update(self._spec, changed, expected_version):
+            raise Conflict(f"{self._spec.name} is no longer at version {expected_version}")
+
+    async def delete(self, *key: str | int) -> bool:
+        assert self._spec.erasable, f"{self._spec.name} is a record: it is not deleted"
+        return await self._session.delete(self._spec, key)
+
+    async def find(
+        self, where: Where | None = None, *, order: Sequence[str] = (), limit: int | None = None
+    ) -> list[Row]:
+        self._check_names(where or {}, [name.lstrip("-") for name in order])
+        by = tuple(order) or self._spec.key
+        return [self._out(row) for row in await self._session.find(self._spec, where or {}, by, limit)]
+
+    async def count(self, where: Where | None = None) -> int:
+        self._check_names(where or {}, ())
+        return await self._session.count(self._spec, where or {})
+
+    async def total(self, column: str, where: Where | None = None) -> int:
+        self._check_names(where or {}, (column,))
+        assert self._spec.cells[column] == "integer"
+        return await self._session.total(self._spec, column, where or {})
+
+    def _check_names(self, where: Where, names: Sequence[str]) -> None:
+        unknown = {*where, *names} - set(self._spec.cells)
+        assert not unknown, f"{self._spec.name} has no column {sorted(unknown)}"
+
+    def _in(self, row: Row) -> Row:
+        cells = self._spec.cells
+        assert row.keys() == cells.keys(), (
+            f"{self._spec.name}: missing {sorted(cells.keys() - row.keys())}, unknown {sorted(row.keys() - cells)}"
+        )
+        checked: Row = {}
+        for name, cell in cells.items():
+            value = row[name]
+            if name == "body":
+                assert isinstance(value, Mapping), "a body is a JSON object"
+                value = _to_json(value)
+            checked[name] = value
+            match cell:
+                case "text":
+                    assert type(value) is str and "\0" not in value, f"{self._spec.name}.{name} is text"
+                case "integer":
+                    assert type(value) is int and -(2**63) <= value < 2**63, f"{self._spec.name}.{name} is an integer"
+                case "bytes":
+                    assert type(value) is bytes, f"{self._spec.name}.{name} is bytes"
+        return checked
+
+    def _out(self, row: Row) -> Row:
+        if self._spec.body:
+            row["body"] = json.loads(row["body"]) if row["body"] else {}
+        return row
+
+
+def _to_json(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

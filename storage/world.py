@@ -1,0 +1,139 @@
+"""The only clock and the only source of randomness in a hall.
+
+Nobody else in the program reads a clock or the kernel's random numbers (the bidders' command lines have their own in
+`bidding/client/world.py`), so that a test, a simulation or a rehearsal decides what time it is and what was drawn.
+Instants are aware UTC, cut to the millisecond, because that is the form in which the ledger keeps them (spec §4).
+Whoever controls the clock of a real hall can shift what counts as late by the error they dare; they cannot move an
+act behind another one in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from crypto.refusal import Refused
+
+DEMO_START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+"""Monday 2 March 2026, nine o'clock in the morning in Asia/Shanghai: where every rehearsal begins."""
+
+Entropy = Callable[[int], bytes]
+
+
+class World(Protocol):
+    """What a process may learn from outside: the time, how much of it passed, and random bytes."""
+
+    def now(self) -> datetime:
+        """The instant, aware UTC, whole milliseconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards and that no demo clock can move."""
+        ...
+
+    def entropy(self, n: int) -> bytes:
+        """`n` bytes nobody can foretell (in a rehearsal: that follow from its seed)."""
+        ...
+
+
+class RealWorld:
+    """The machine's own clock and the kernel's random numbers."""
+
+    def now(self) -> datetime:
+        return _whole_milliseconds(datetime.now(UTC))
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def entropy(self, n: int) -> bytes:
+        return os.urandom(n)
+
+
+class DemoWorld:
+    """A rehearsal's clock: it starts at a fixed instant, flows or stands, and only ever moves forward.
+
+    `flowing` it runs beside the real seconds; otherwise it is stepped and moves by `advance` alone.
+    `offset` is how far it has come from `start`; stored and given back, it survives a restart.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: datetime = DEMO_START,
+        offset: timedelta = timedelta(0),
+        flowing: bool = True,
+        entropy: Entropy = os.urandom,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        assert start.tzinfo is not None, "a clock needs a zone"
+        assert offset >= timedelta(0), "a clock moves forward only"
+        self.start = start.astimezone(UTC)
+        self.flowing = flowing
+        self._advanced = offset
+        self._entropy = entropy
+        self._monotonic = monotonic
+        self._origin = monotonic()
+
+    @property
+    def offset(self) -> timedelta:
+        """How far the clock stands from its start, whole milliseconds; give it back as `offset` after a restart."""
+        return self.now() - self.start
+
+    def now(self) -> datetime:
+        flowed = timedelta(seconds=self._monotonic() - self._origin) if self.flowing else timedelta(0)
+        return _whole_milliseconds(self.start + self._advanced + flowed)
+
+    def monotonic(self) -> float:
+        return self._monotonic()
+
+    def entropy(self, n: int) -> bytes:
+        return self._entropy(n)
+
+    def advance(self, by: timedelta) -> datetime:
+        """Moves the clock forward and returns the new instant. Refuses to go back: `clock_moves_forward_only`."""
+        if by < timedelta(0):
+            raise Refused("clock_moves_forward_only", asked=str(by))
+        self._advanced += by
+        return self.now()
+
+
+class SeededEntropy:
+    """Bytes that follow from a seed: SHA-256 over seed and counter. For rehearsals and tests only."""
+
+    def __init__(self, seed: int | str | bytes) -> None:
+        self._seed = hashlib.sha256(seed if isinstance(seed, bytes) else str(seed).encode()).digest()
+        self._counter = 0
+        self._left = b""
+        self._lock = threading.Lock()
+
+    def __call__(self, n: int) -> bytes:
+        with self._lock:
+            while len(self._left) < n:
+                self._left += hashlib.sha256(self._seed + self._counter.to_bytes(8, "big")).digest()
+                self._counter += 1
+            taken, self._left = self._left[:n], self._left[n:]
+            return taken
+
+
+def stamp(instant: datetime) -> str:
+    """The text form of an instant, `YYYY-MM-DDTHH:MM:SS.mmmZ`; it sorts as the instants do. Needs an aware instant."""
+    assert instant.tzinfo is not None, "an instant needs a zone"
+    utc = instant.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def instant(text: str) -> datetime:
+    """The instant a `stamp` stands for. Raises ValueError for any other form."""
+    read = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    if stamp(read) != text:
+        raise ValueError(f"not an instant with milliseconds: {text!r}")
+    return read
+
+
+def _whole_milliseconds(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from crypto.refusal import Refused
+from storage import world
 
 CHINA = timezone(timedelta(hours=8))
 ONE_DAY = timedelta(days=1)
@@ -213,28 +214,11 @@ def check_received(received_at: datetime, *, before: datetime, sent_at: datetime
         raise Refused(
             "received_too_late",
             rule="T-06",
-            received_at=instant_text(received_at),
-            before=instant_text(before),
-            sent_at=None if sent_at is None else instant_text(sent_at),
+            received_at=world.stamp(received_at),
+            before=world.stamp(before),
+            sent_at=None if sent_at is None else world.stamp(sent_at),
         )
     return received_at
-
-
-def instant_text(instant: datetime) -> str:
-    """`YYYY-MM-DDTHH:MM:SS.mmmZ`; anything finer than a millisecond is cut off."""
-    assert instant.tzinfo is not None, "instants are aware"
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
-
-
-def instant(text: str) -> datetime:
-    """The inverse of instant_text; raises Refused instant_malformed for any other form."""
-    try:
-        read = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise Refused("instant_malformed", value=text) from None
-    if instant_text(read) != text:
-        raise Refused("instant_malformed", value=text)
-    return read
 
 
 def _read_year(path: Path) -> Year:

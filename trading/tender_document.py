@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crypto import jcs
 from crypto.refusal import Refused
-from trading import calendar
+from storage import world
 
 DOCUMENT_BYTES_MAX = 1_048_576
 DEPTH_MAX = 16
@@ -110,7 +110,7 @@ class Schedule(Part, frozen=True):
 
     def at(self, name: Literal["documents_until", "deadline", "opening_at"]) -> datetime:
         """One of the instants, aware UTC."""
-        return calendar.instant(getattr(self, name))
+        return world.instant(getattr(self, name))
 
 
 class Lock(Part, frozen=True):

@@ -1,0 +1,293 @@
+"""scores.json counted again, in exact fractions, from docs/spec/scores.md alone (check 8).
+
+The hall's own count is experts/scoring.py; this module shares nothing with it. Five rounding points and no others, half
+up on the absolute value; between them every number is a Fraction. 法 条例 §49: only the document's method counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from crypto.verifier import shapes
+from crypto.verifier.findings import PLATFORM, fail, need
+from crypto.verifier.shapes import Misshapen, Shape, maybe, one_of, record, rows, whole
+
+BIDS_MAX: Final = 100_000
+EXACT_DECIMALS: Final = 12
+
+_AMOUNT = re.compile(r"(?:0|[1-9]\d{0,14})(?:\.\d{1,12})?")
+_SIGNED = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,12})?")
+_CENTS = re.compile(r"(?:0|[1-9]\d{0,14})(?:\.\d{1,2})?")
+_PRINTABLE = shapes.matching(r"[^\x00-\x1f\x7f]{1,200}", "1 to 200 printable characters")
+
+
+def _number(form: re.Pattern[str]) -> Shape:
+    return shapes.matching(form.pattern, "a decimal string")
+
+
+def _base(value: Any, path: str) -> None:
+    if value != "mean":
+        record(fixed=_number(_AMOUNT))(value, path)
+
+
+def _drop_row(value: Any, path: str) -> None:
+    rows(whole(0, BIDS_MAX))(value, path)
+    if len(value) != 3 or value[0] < 1 or value[1] + value[2] >= value[0]:
+        raise Misshapen(path, "[from_n, highest, lowest], highest + lowest < from_n")
+
+
+def _triple(value: Any, path: str) -> None:
+    rows(_PRINTABLE)(value, path)
+    if len(value) != 3:
+        raise Misshapen(path, "[expert, bid, item]")
+
+
+_A, _C = _number(_AMOUNT), _number(_CENTS)
+_DECIMALS = maybe(whole(0, 12))
+_METHOD = record(
+    name=one_of("benchmark"),
+    full=_A,
+    base=_base,
+    drop=rows(_drop_row),
+    float=_number(_SIGNED),
+    above=_A,
+    below=_A,
+    cap=record(above=maybe(_A), below=maybe(_A)),
+    floor=_A,
+    weights=record(price=_A, points=_A),
+    round=record(
+        base=_DECIMALS, deviation=_DECIMALS, score=_DECIMALS, points=_DECIMALS, total=_DECIMALS, mode=one_of("half_up")
+    ),
+    ties=rows(one_of("price", "points", "draw")),
+)
+_FIELDS: dict[str, Shape] = {
+    "kind": one_of("scores"),
+    "method": _METHOD,
+    "max_price": maybe(_C),
+    "bids": rows(record(id=_PRINTABLE, price=_C), least=1),
+    "points": rows(record(expert=_PRINTABLE, bid=_PRINTABLE, item=_PRINTABLE, points=_C)),
+    "abnormal": rows(_triple),
+}
+_RESULT = record(
+    base=_number(_SIGNED),
+    scores=shapes.by_name(_number(_SIGNED)),
+    totals=shapes.by_name(_number(_SIGNED)),
+    ranking=rows(_PRINTABLE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the recount gives: exact values as rounded at their rounding points, and the ranking in groups.
+
+    A group is a set of bids that only the draw can order; without such ties every group has one bid. `printed` holds
+    the values as result must show them: base, and scores, points, totals by bid.
+    """
+
+    base: Fraction
+    scores: Mapping[str, Fraction]
+    points: Mapping[str, Fraction]
+    totals: Mapping[str, Fraction]
+    groups: tuple[tuple[str, ...], ...]
+    decimals: Mapping[str, int | None]
+
+    def shown(self, value: Fraction, point: str) -> Fraction:
+        """The value that a decimal string of this rounding point stands for: twelve decimals where it never ends."""
+        return value if self.decimals[point] is not None or ends(value) else rounded(value, EXACT_DECIMALS)
+
+
+def check(data: Any) -> Counted:
+    """Judge a scores.json: shape, recount, and `result` if it is there. Raises Failed."""
+    counted = count(data)
+    result = data.get("result")
+    if result is None:
+        undecided = next((group for group in counted.groups if len(group) > 1), None)
+        need(
+            undecided is None,
+            f"并列未决,缺少抽签结果:{undecided}",
+            f"a tie that only the draw orders, and no result: {undecided}",
+        )
+        return counted
+    claimed = Fraction(result["base"])
+    right = counted.shown(counted.base, "base")
+    need(claimed == right, f"基准价应为 {text(right)},所载为 {result['base']}",
+         f"the benchmark is {text(right)}, not {result['base']}", culprit=PLATFORM)  # fmt: skip
+    _compare("价格分", "price score", result["scores"], counted.scores, counted, "score")
+    _compare("总分", "total", result["totals"], counted.totals, counted, "total")
+    _check_ranking(result["ranking"], counted)
+    return counted
+
+
+def count(data: Any) -> Counted:
+    """Shape and recount, without looking at `result`. Raises Failed."""
+    _check_shape(data)
+    method = data["method"]
+    decimals: dict[str, int | None] = {
+        name: method["round"][name] for name in ("base", "deviation", "score", "points", "total")
+    }
+    price = {bid["id"]: Fraction(bid["price"]) for bid in data["bids"]}
+    need(len(price) == len(data["bids"]), "投标编号重复", "a bid's id stands twice", culprit=PLATFORM)
+    need(all(price.values()), "报价为零", "a price is zero", culprit=PLATFORM)
+    limit = None if data["max_price"] is None else Fraction(data["max_price"])
+    valid = {bid: paid for bid, paid in price.items() if limit is None or paid <= limit}
+    need(valid, "没有有效投标", "no bid is within the max price")
+    base = _benchmark(method, list(valid.values()), decimals["base"])
+    need(base > 0, "基准价不大于零", "the benchmark is not above zero")
+    scores = {bid: _price_score(method, paid, base, decimals) for bid, paid in valid.items()}
+    points = _points(data, price, valid, decimals["points"])
+    weight_price, weight_points = Fraction(method["weights"]["price"]), Fraction(method["weights"]["points"])
+    totals = {
+        bid: rounded(scores[bid] * weight_price + points[bid] * weight_points, decimals["total"]) for bid in valid
+    }
+    groups = _ranking(method["ties"], valid, points, totals)
+    return Counted(base, scores, points, totals, groups, decimals)
+
+
+def rounded(value: Fraction, decimals: int | None) -> Fraction:
+    """Half up on the absolute value; None keeps the fraction."""
+    if decimals is None:
+        return value
+    scaled = abs(value) * 10**decimals
+    whole_part = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
+    return Fraction(whole_part if value >= 0 else -whole_part, 10**decimals)
+
+
+def ends(value: Fraction) -> bool:
+    """Whether the value has a finite decimal form."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest == 1
+
+
+def text(value: Fraction) -> str:
+    """A short decimal for a person to read, twelve decimals at most."""
+    scaled = rounded(value, EXACT_DECIMALS) * 10**EXACT_DECIMALS
+    units, parts = divmod(abs(int(scaled)), 10**EXACT_DECIMALS)
+    tail = f"{parts:0{EXACT_DECIMALS}d}".rstrip("0")
+    return ("-" if scaled < 0 else "") + str(units) + (f".{tail}" if tail else "")
+
+
+def _check_shape(data: Any) -> None:
+    fields = dict(_FIELDS)
+    if isinstance(data, dict) and "result" in data:
+        fields["result"] = _RESULT
+    try:
+        record(**fields)(data, "scores")
+    except Misshapen as wrong:
+        fail(
+            f"评分文件字段不合规定:{wrong.path}(应为 {wrong.wanted})",
+            f"field {wrong.path}: {wrong.wanted}",
+            culprit=PLATFORM,
+        )
+    need(len(data["bids"]) <= BIDS_MAX, "投标过多", "too many bids")
+    starts = [row[0] for row in data["method"]["drop"]]
+    need(starts == sorted(set(starts)), "去高去低表次序不对", "the drop table is not ascending")
+    ties = data["method"]["ties"]
+    in_order = len(set(ties)) == len(ties) and "draw" not in ties[:-1]
+    need(in_order, "并列规则不合规定", "ties: each once, draw last")
+    need(Fraction(data["method"]["float"]) > -1, "浮动不得低于 -1", "float must be above -1")
+
+
+def _benchmark(method: Mapping[str, Any], prices: list[Fraction], decimals: int | None) -> Fraction:
+    if method["base"] == "mean":
+        high, low = 0, 0
+        for from_n, highest, lowest in method["drop"]:
+            if from_n <= len(prices):
+                high, low = highest, lowest
+        kept = sorted(prices)[low : len(prices) - high]
+        mean = sum(kept, Fraction(0)) / len(kept)
+    else:
+        mean = Fraction(method["base"]["fixed"])
+    return rounded(mean * (1 + Fraction(method["float"])), decimals)
+
+
+def _price_score(
+    method: Mapping[str, Any], paid: Fraction, base: Fraction, decimals: Mapping[str, int | None]
+) -> Fraction:
+    deviation = rounded((paid - base) / base * 100, decimals["deviation"])
+    side = "above" if deviation > 0 else "below"
+    lost = abs(deviation) * Fraction(method[side])
+    if method["cap"][side] is not None:
+        lost = min(lost, Fraction(method["cap"][side]))
+    return rounded(max(Fraction(method["floor"]), Fraction(method["full"]) - lost), decimals["score"])
+
+
+def _points(
+    data: Mapping[str, Any], price: Mapping[str, Fraction], valid: Mapping[str, Fraction], decimals: int | None
+) -> dict[str, Fraction]:
+    marks: dict[tuple[str, str, str], Fraction] = {}
+    for row in data["points"]:
+        key = (row["expert"], row["bid"], row["item"])
+        need(
+            row["bid"] in price,
+            f"评分对象不明:{row['bid']}",
+            f"marks for an unknown bid: {row['bid']}",
+            culprit=PLATFORM,
+        )
+        need(key not in marks, f"重复评分:{key}", f"marked twice: {key}", culprit=PLATFORM)
+        marks[key] = Fraction(row["points"])
+    need(marks or Fraction(data["method"]["weights"]["points"]) == 0, "缺少评分", "no marks, but points count")
+    left_out = {(row[0], row[1], row[2]) for row in data["abnormal"]}
+    need(len(left_out) == len(data["abnormal"]), "异常评分重复", "an abnormal mark stands twice")
+    need(left_out <= set(marks), "异常评分无对应", "an abnormal mark that nobody gave", culprit=PLATFORM)
+    experts = {expert for expert, _, _ in marks}
+    items = {item for _, _, item in marks}
+    sums: dict[str, Fraction] = {}
+    for bid in valid:
+        total = Fraction(0)
+        for item in items:
+            given = [(expert, bid, item) for expert in experts]
+            missing = next((key for key in given if key not in marks), None)
+            need(missing is None, f"缺少评分:{missing}", f"a mark is missing: {missing}", culprit=PLATFORM)
+            kept = [marks[key] for key in given if key not in left_out]
+            need(
+                kept,
+                f"全部评分被列为异常:{bid} {item}",
+                f"all marks are listed as abnormal: {bid} {item}",
+                culprit=PLATFORM,
+            )
+            total += sum(kept, Fraction(0)) / len(kept)
+        sums[bid] = rounded(total, decimals)
+    return sums
+
+
+def _ranking(
+    ties: list[str], price: Mapping[str, Fraction], points: Mapping[str, Fraction], totals: Mapping[str, Fraction]
+) -> tuple[tuple[str, ...], ...]:
+    def key(bid: str) -> tuple[Fraction, ...]:
+        by = {"price": price[bid], "points": -points[bid]}
+        return (-totals[bid], *(by[tie] for tie in ties if tie != "draw"))
+
+    groups: dict[tuple[Fraction, ...], list[str]] = {}
+    for bid in price:
+        groups.setdefault(key(bid), []).append(bid)
+    ordered = tuple(tuple(groups[found]) for found in sorted(groups))
+    tied = next((group for group in ordered if len(group) > 1), None)
+    need(tied is None or "draw" in ties, f"并列没有规则可分:{tied}", f"a tie that the method does not resolve: {tied}")
+    return ordered
+
+
+def _compare(
+    zh: str, en: str, claimed: Mapping[str, str], right: Mapping[str, Fraction], counted: Counted, point: str
+) -> None:
+    need(set(claimed) == set(right), f"{zh}所列投标不符", f"{en}: not exactly the valid bids", culprit=PLATFORM)
+    for bid, value in right.items():
+        shown = counted.shown(value, point)
+        need(Fraction(claimed[bid]) == shown, f"{bid} 的{zh}应为 {text(shown)},所载为 {claimed[bid]}",
+             f"the {en} of {bid} is {text(shown)}, not {claimed[bid]}", culprit=PLATFORM)  # fmt: skip
+
+
+def _check_ranking(claimed: list[str], counted: Counted) -> None:
+    at = 0
+    for group in counted.groups:
+        there = claimed[at : at + len(group)]
+        need(sorted(there) == sorted(group), f"名次不符:第 {at + 1} 名应为 {'、'.join(group)}",
+             f"ranking: place {at + 1} belongs to {', '.join(group)}", culprit=PLATFORM)  # fmt: skip
+        at += len(group)
+    need(at == len(claimed), "名次过多", "the ranking lists more than the valid bids", culprit=PLATFORM)

@@ -103,7 +103,7 @@ def apply(tender: Tender, act: Mapping[str, Any], *, leaf: str) -> Tender:
 
 def check_not_held(tender: Tender, kind: str, *, refusal: str | None = None) -> Tender:
     """Refuse process_held (E-13 before the deadline, E-80 from publicity on) for an act that must wait until an
-    objection is answered or a suspension lifted. A trustee's signed refusal is welcome under a hold, its READY is not."""
+    objection is answered or a suspension lifted. A trustee's signed refusal is welcome under a hold, READY is not."""
     ref = tender.held_by
     if ref is not None and (kind not in lifecycle.WHILE_HELD or (kind == "ready" and refusal is None)):
         suspensions = {leaf for leaf, _ in tender.suspended} | {

@@ -1,10 +1,11 @@
 """The life of one lot in a construction open tender, as a table: which act may follow in which state, and why.
 
 TRANSITIONS is the only list of what may happen (invariant I10). Its rows are numbered A1…A31 as the steps of a
-construction tender are (prequalification A3', the re-check of A22, A30 and A32 are not built). Holds (an open objection) and
-suspension (a directive, 20号令 §52) are flags beside the state: under them only WHILE_HELD may happen, bids are still
-received, and no deadline fires. `due` returns what the clock alone will do and when; `clocks` returns what persons owe
-and until when. Diagrams, the public flow chart (权力运行流程图) and the golden test are generated from the table.
+construction tender are (prequalification A3', the re-check of A22, A30 and A32 are not built). Holds (an open
+objection) and suspension (a directive, 20号令 §52) are flags beside the state: under them only WHILE_HELD may happen,
+bids are still received, and no deadline fires. `due` returns what the clock alone will do and when; `clocks` returns
+what persons owe and until when. Diagrams, the public flow chart (权力运行流程图) and the golden test are generated from
+the table.
 
 A row whose event is CLOCK needs no act: time alone brings it about (`state_at`).
 """

@@ -292,8 +292,8 @@ class TenderDocument(Part, frozen=True):
 
 
 def parse(data: bytes) -> TenderDocument:
-    """Read a tender document. Raises, in this order: document_too_large, document_not_text, document_not_json,
-    document_name_repeated, document_number_not_integer, document_too_deep, document_text_broken, then
+    """Read a tender document. Raises, in this order: document_too_large, document_not_text, document_too_deep,
+    document_not_json, document_name_repeated, document_number_not_integer, document_text_broken, then
     document_field_unknown, document_field_missing, document_field_wrong (facts `field` = JSON path, `problem`), and
     document_code_repeated."""
     if len(data) > DOCUMENT_BYTES_MAX:

@@ -38,7 +38,7 @@ CONSTRUCTION = Market(
     contract_days_max=Limit(30, "day", "E-87", "法 §46"),
     settle_seconds_min=Limit(60, "second", "E-52", "docs/spec/release.md", "design"),
     challenge_seconds_min=Limit(300, "second", "E-52", "docs/spec/release.md", "design"),
-    rescue_seconds_min=Limit(600, "second", "E-53", "20号令 §30-31", "design"),
+    rescue_seconds_min=Limit(600, "second", "E-54", "docs/spec/release.md", "design"),
     draw_candidates_per_seat_min=Limit(2, "person", "E-63", "docs/spec/lottery.md", "design"),
 )
 

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from storage import crash, schema
-from storage.ports import AtLeast, AtMost, Below, Condition, Duplicate, In, Not, Row, Session, Where
+from storage.ports import AtLeast, AtMost, Below, Condition, Duplicate, In, Not, Row, Session, Where, Within
 from storage.schema import Spec
 from storage.unit import Database
 
@@ -94,12 +94,17 @@ class _Rows:
         return row
 
     def candidates(self, where: Where) -> list[Row]:
-        """Rows that may meet `where`: narrowed by the most selective indexed column that must equal something."""
-        sets = [
-            self.index[column].get(value, {})
-            for column, value in where.items()
-            if column in self.index and isinstance(value, str | int)
-        ]
+        """Rows that may meet `where`, narrowed by the most selective indexed column."""
+        sets: list[list[Key]] = []
+        for column, condition in where.items():
+            if column in self.index:
+                match condition:
+                    case In(values):
+                        sets.append([key for value in values for key in self.index[column].get(value, ())])
+                    case Within(int(low), int(high)) if high - low <= 1024:
+                        sets.append([key for value in range(low, high) for key in self.index[column].get(value, ())])
+                    case str() | int():
+                        sets.append(list(self.index[column].get(condition, ())))
         if not sets:
             return list(self.rows.values())
         return [self.rows[key] for key in min(sets, key=len)]
@@ -232,5 +237,7 @@ def _holds(value: Any, condition: Condition) -> bool:
             return bool(value >= bound)
         case Not(other):
             return bool(value != other)
+        case Within(low, high):
+            return bool(low <= value < high)
         case _:
             return bool(value == condition)

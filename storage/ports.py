@@ -64,7 +64,15 @@ class Not:
     value: str | int
 
 
-Condition = str | int | In | Below | AtMost | AtLeast | Not
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Matches a column from `low` on and below `high`."""
+
+    low: str | int
+    high: str | int
+
+
+Condition = str | int | In | Below | AtMost | AtLeast | Not | Within
 Where = Mapping[str, Condition]
 
 
@@ -77,6 +85,10 @@ class Store(Protocol):
 
     async def insert(self, row: Row) -> None:
         """Adds a row: every column of the table, `body` included, without `version`. Raises Duplicate."""
+        ...
+
+    async def insert_all(self, rows: Sequence[Row]) -> None:
+        """Adds many rows at the cost of one statement each way."""
         ...
 
     async def update(self, row: Row, *, expected_version: int) -> None:

@@ -16,7 +16,7 @@ from piccolo.query.base import Query
 from piccolo.query.functions import Sum
 
 from storage import schema
-from storage.ports import AtLeast, AtMost, Below, Condition, In, Not, Row, Where
+from storage.ports import AtLeast, AtMost, Below, Condition, In, Not, Row, Where, Within
 from storage.schema import Spec
 
 Key = tuple[str | int, ...]
@@ -195,7 +195,7 @@ def _quoted(name: str) -> str:
 
 
 def _condition(column: Any, condition: Condition) -> PiccoloWhere:
-    made: PiccoloWhere
+    made: Any
     match condition:
         case In(values):
             made = column.is_in(list(values))
@@ -207,9 +207,12 @@ def _condition(column: Any, condition: Condition) -> PiccoloWhere:
             made = column >= value
         case Not(value):
             made = column != value
+        case Within(low, high):
+            made = (column >= low) & (column < high)
         case _:
             made = column == condition
-    return made
+    question: PiccoloWhere = made
+    return question
 
 
 def _shape(where: Where) -> tuple[object, ...]:
@@ -228,6 +231,8 @@ def _args(where: Where) -> list[Any]:
                 args.extend(values)
             case Below(value) | AtMost(value) | AtLeast(value) | Not(value):
                 args.append(value)
+            case Within(low, high):
+                args.extend((low, high))
             case _:
                 args.append(condition)
     return args

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from crypto import tiles
 from storage import crash, schema
 from storage.ports import AtLeast, Conflict, Duplicate, Engine, Row, Session, Store, Where
 from storage.schema import Spec
@@ -36,7 +37,7 @@ T = TypeVar("T")
 class Record:
     """An act as storage keeps it; the room that made it computed the leaf (crypto.acts).
 
-    `id` is random, in text. `public` is the public part (for a public act the whole act), `confidential` the part a
+    `id` is `world.new_id`. `public` is the public part (for a public act the whole act), `confidential` the part a
     private act hides, each with its salt. `seq` is the place in the tender's chain of public acts, -1 for private
     ones. `leaf` is what the ledger will hold, `leaf_hash` its RFC 6962 hash in hex, `prev` the one before in hex.
     """
@@ -130,6 +131,7 @@ class Unit:
 
         Raises Conflict when another act took the place `seq` in the tender's chain: the command is then run again.
         """
+        assert len(record.leaf) <= tiles.ENTRY_BYTES_MAX, "a leaf has to fit an entry bundle"
         public = record.seq >= 0
         at = stamp(record.at)
         row = {
@@ -308,6 +310,10 @@ class _Table:
     async def insert(self, row: Row) -> None:
         assert "version" not in row or not self._spec.mutable, "a new row has no version yet"
         await self._session.insert(self._spec, [self._in(row | ({"version": 1} if self._spec.mutable else {}))])
+
+    async def insert_all(self, rows: Sequence[Row]) -> None:
+        first = {"version": 1} if self._spec.mutable else {}
+        await self._session.insert(self._spec, [self._in(row | first) for row in rows])
 
     async def update(self, row: Row, *, expected_version: int) -> None:
         assert self._spec.mutable, f"{self._spec.name} holds facts: they do not change"

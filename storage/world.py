@@ -120,6 +120,11 @@ class SeededEntropy:
             return taken
 
 
+def new_id(entropy: Entropy) -> str:
+    """A random name for a row, 32 hex digits; those of events and of cover leaves must not differ in form."""
+    return entropy(16).hex()
+
+
 def stamp(instant: datetime) -> str:
     """The text form of an instant, `YYYY-MM-DDTHH:MM:SS.mmmZ`; it sorts as the instants do. Needs an aware instant."""
     assert instant.tzinfo is not None, "an instant needs a zone"

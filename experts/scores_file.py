@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn, cast
 
+from crypto import jcs
 from crypto.refusal import Refused
 from experts.scoring import Bid, Case, DropRow, Mark, Method, Result, Rounding, Tie, evaluate, rounded
 
@@ -61,7 +62,7 @@ def load(data: bytes) -> tuple[Case, Recorded | None]:
 
 
 def dump(case: Case, result: Result | None = None) -> bytes:
-    """Write a case, and its result where there is one, as UTF-8 JSON with the field order of the contract."""
+    """Write a case, and its result where there is one, as canonical JSON (JCS): acts name the file by its hash."""
     top: dict[str, object] = {
         "kind": "scores",
         "method": method_fields(case.method),
@@ -75,7 +76,7 @@ def dump(case: Case, result: Result | None = None) -> bytes:
     }
     if result is not None:
         top["result"] = result_fields(case.method, result)
-    return (json.dumps(top, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+    return jcs.dumps(top)
 
 
 def verify_result(case: Case, recorded: Recorded) -> Result:
@@ -220,7 +221,9 @@ def _fields(
     if not isinstance(value, dict):
         raise Refused("scores_file_wrong_field", field=field, why="object")
     if value.keys() != names and (missing := names - value.keys()) | (unknown := value.keys() - names - optional):
-        raise Refused("scores_file_wrong_field", field=field, missing=sorted(missing), unknown=sorted(unknown))
+        raise Refused(
+            "scores_file_wrong_field", field=field, why=f"missing {sorted(missing)}, unknown {sorted(unknown)}"[:200]
+        )
     return value
 
 

@@ -214,7 +214,7 @@ def mean_points(case: Case) -> dict[str, Fraction]:
     valid, marks = case.valid, case.marks
     if not marks:
         if case.method.weight_points > 0:
-            raise Refused("marks_missing", rule="E-69")
+            raise Refused("marks_missing")
         return {bid.id: Fraction(0) for bid in valid}
     table = _Table.of(case)
     outside: dict[tuple[str, str], set[str]] = {}
@@ -310,8 +310,7 @@ class _Table:
             at = table.values.index(-1)
             bid_at, rest = divmod(at, len(experts) * len(items))
             expert_at, item_at = divmod(rest, len(items))
-            missing = {"expert": experts[expert_at], "bid": valid[bid_at], "item": items[item_at]}
-            raise Refused("mark_missing", rule="E-69", **missing)
+            raise Refused("mark_missing", expert=experts[expert_at], bid=valid[bid_at], item=items[item_at])
         return table
 
     def _fill(self, marks: Iterable[Mark], over: set[str]) -> None:

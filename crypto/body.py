@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.cobblestone import Cobblestone256Decryptor
@@ -35,7 +36,19 @@ _BATCH_BYTES = 64 * CHUNK_BYTES
 
 def prefix(dek: bytes, salt: bytes, context: bytes) -> bytes:
     """The first 56 bytes of the body: salt24 || key commitment."""
-    return salt + _derive(dek, salt, context)[2]
+    return salt + derive_keys(dek, salt, context).commitment
+
+
+def derive_keys(dek: bytes, salt: bytes, context: bytes) -> Keys:
+    """Cobblestone-256: HKDF-Expand with SHA-512 from the DEK (32 bytes) under `key_info`."""
+    assert len(dek) == 32
+    derived = HKDFExpand(algorithm=SHA512(), length=76, info=key_info(salt, context)).derive(dek)
+    return Keys(key=derived[:32], nonce=derived[32:44], commitment=derived[44:])
+
+
+def key_info(salt: bytes, context: bytes) -> bytes:
+    """The info of C2SP chunked-encryption for AES-256-GCM."""
+    return _LABEL + salt + context
 
 
 def verify_commitment(envelope_header: Header, dek: bytes) -> bytes:
@@ -47,6 +60,15 @@ def verify_commitment(envelope_header: Header, dek: bytes) -> bytes:
     if prefix(dek, salt, envelope_header.body_context()) != envelope_header.body_prefix:
         raise Refused("commitment")
     return dek
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What C2SP chunked-encryption derives for one message: key (32), base nonce (12), commitment (32)."""
+
+    key: bytes
+    nonce: bytes
+    commitment: bytes
 
 
 class SegmentTree:
@@ -86,15 +108,12 @@ def root_of(leaves: Iterable[bytes]) -> bytes:
 class Sealer:
     """Encrypts a plaintext of a length known before, and hands the body out in segments of 1 MiB."""
 
-    def __init__(
-        self, *, dek: bytes, salt: bytes, context: bytes, padded_len: int, sink: Callable[[bytes], object]
-    ) -> None:
-        assert len(dek) == 32 and len(salt) == SALT_BYTES and padded_len % CHUNK_BYTES == 0
-        key, nonce, committed = _derive(dek, salt, context)
-        self.prefix = salt + committed
+    def __init__(self, keys: Keys, *, salt: bytes, padded_len: int, sink: Callable[[bytes], object]) -> None:
+        assert len(salt) == SALT_BYTES and padded_len % CHUNK_BYTES == 0
+        self.prefix = salt + keys.commitment
         self.tree = SegmentTree()
-        self._cipher = AESGCM(key)
-        self._nonce = int.from_bytes(nonce, "big")
+        self._cipher = AESGCM(keys.key)
+        self._nonce = int.from_bytes(keys.nonce, "big")
         self._chunk = 0
         self._left = padded_len
         self._sink = sink
@@ -176,9 +195,3 @@ def decrypt(segments: Iterable[bytes], *, dek: bytes, context: bytes, body_len: 
         yield decryptor.finalize()
     except (InvalidTag, ValueError):
         raise Refused("chunk", before=length) from None
-
-
-def _derive(dek: bytes, salt: bytes, context: bytes) -> tuple[bytes, bytes, bytes]:
-    """(key 32, base nonce 12, commitment 32) of C2SP chunked-encryption with SHA-512 and AES-256-GCM."""
-    derived = HKDFExpand(algorithm=SHA512(), length=76, info=_LABEL + salt + context).derive(dek)
-    return derived[:32], derived[32:44], derived[44:]

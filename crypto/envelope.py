@@ -125,9 +125,8 @@ def seal(
     }
     # The first 94 bytes, all the body's context needs, do not depend on the root and prefix that the body will give.
     first_bytes = header.encode_head(**fields, body_root=bytes(32), body_prefix=bytes(header.PREFIX_BYTES))
-    sealer = body.Sealer(
-        dek=dek, salt=body_salt, context=header.body_context(first_bytes), padded_len=padded_len, sink=sink
-    )
+    keys = body.derive_keys(dek, body_salt, header.body_context(first_bytes))
+    sealer = body.Sealer(keys, salt=body_salt, padded_len=padded_len, sink=sink)
     signature = _sign(signer, signing.labelled(MANIFEST_LABEL, hashlib.sha256(page_bytes).digest()))
     sealer.write(len(page_bytes).to_bytes(4, "big") + page_bytes + signature)
     for entry, source in zip(page["files"], files, strict=True):

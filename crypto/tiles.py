@@ -21,6 +21,8 @@ HEIGHT = 8
 ENTRY_BYTES_MAX = 65_535
 
 Fetch = Callable[[str], bytes]
+# The hashes of a tile, and above them the perfect nodes they give, level by level: pyramid[0] is the tile itself.
+_Pyramid = list[list[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,7 @@ class Reader:
     def __init__(self, fetch: Fetch, *, size: int, root: bytes) -> None:
         self.size = size
         self._fetch = fetch
-        self._verified: dict[tuple[int, int], tuple[bytes, ...]] = {}
-        edge = {(tile.level, tile.number): self._read(tile) for tile in _edge(size)}
-        self._verified.update(edge)
+        self._verified = {(tile.level, tile.number): self._read(tile) for tile in _edge(size)}
         if self.frontier().root() != root:
             self._verified.clear()
             raise Refused("tile_root", size=size)
@@ -147,9 +147,8 @@ class Reader:
         if level < 0 or number < 0 or (number + 1) << level > self.size:
             raise Refused("node_outside_tree", level=level, number=number)
         tile_level, within = divmod(level, HEIGHT)
-        first = number << within
-        hashes = self._tile(tile_level, first // WIDTH)
-        return merkle.root(hashes[first % WIDTH : first % WIDTH + (1 << within)])
+        per_tile = WIDTH >> within
+        return self._tile(tile_level, number // per_tile)[within][number % per_tile]
 
     def leaf_hash(self, index: int) -> bytes:
         """The leaf hash at `index`, verified."""
@@ -172,27 +171,31 @@ class Reader:
             start = number * WIDTH
             width = min(WIDTH, self.size - start)
             bundle = split_entries(*self._either(entries_path(number, width), entries_path(number), width))[:width]
-            for offset, (entry, expected) in enumerate(zip(bundle, self._tile(0, number), strict=True)):
+            for offset, (entry, expected) in enumerate(zip(bundle, self._tile(0, number)[0], strict=True)):
                 if merkle.leaf_hash(entry) != expected:
                     raise Refused("entry_hash", index=start + offset)
             found.extend(bundle[max(first - start, 0) : end - start])
         return found
 
-    def _tile(self, level: int, number: int) -> tuple[bytes, ...]:
+    def _tile(self, level: int, number: int) -> _Pyramid:
         """A verified tile. The right edge is known already; any other is full, and its parent tile holds its root."""
         known = self._verified.get((level, number))
         if known is not None:
             return known
         parent = self._tile(level + 1, number // WIDTH)
-        hashes = self._read(Tile(level, number))
-        if merkle.root(hashes) != parent[number % WIDTH]:
+        pyramid = self._read(Tile(level, number))
+        if pyramid[HEIGHT][0] != parent[0][number % WIDTH]:
             raise Refused("tile_root", size=self.size, level=level, number=number)
-        self._verified[level, number] = hashes
-        return hashes
+        self._verified[level, number] = pyramid
+        return pyramid
 
-    def _read(self, tile: Tile) -> tuple[bytes, ...]:
+    def _read(self, tile: Tile) -> _Pyramid:
         data, width = self._either(tile.path, tile_path(tile.level, tile.number), tile.width)
-        return tuple(split_tile(data, width)[: tile.width])
+        pyramid = [split_tile(data, width)[: tile.width]]
+        while len(pyramid[-1]) > 1:
+            below = pyramid[-1]
+            pyramid.append([merkle.node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
+        return pyramid
 
     def _either(self, path: str, full_path: str, width: int) -> tuple[bytes, int]:
         """The file and its width; a log may drop a partial file once the full one is there (tlog-tiles)."""

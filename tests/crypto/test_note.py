@@ -1,4 +1,4 @@
-"""Notes, checkpoints, quorums: the checkpoint of a public log with four witnesses, and attacks of logs and witnesses."""
+"""Notes, checkpoints, quorums: the checkpoint of a public log with four witnesses, and the attacks."""
 
 import hashlib
 import json

@@ -193,7 +193,7 @@ class Unit:
                 "due": stamp(due),
                 "lease_until": "",
                 "attempts": 0,
-                "body": dict(body),
+                "body": {"args": dict(body), "error": ""},
             }
         )
         self.jobs.append(id)

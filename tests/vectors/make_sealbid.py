@@ -273,7 +273,7 @@ def name_vectors() -> dict[str, Any]:
         ("a\n.pdf", "file_name_characters"),
         ("invoice\u202efdp.exe", "file_name_characters"),
         ("a\u200b.pdf", "file_name_characters"),
-        ("a:b.pdf", "file_name_characters"),
+        ("ab:c.pdf", "file_name_characters"),
         ("a?.pdf", "file_name_characters"),
         ("con.pdf", "file_name_reserved"),
         ("LPT1", "file_name_reserved"),

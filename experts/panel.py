@@ -106,7 +106,7 @@ def check_shape(
 ) -> Shape:
     """Return the lawful shape; the limits come from the pinned rulebook. Raises Refused under E-61."""
     if members < members_min:
-        raise Refused("panel_too_small", rule="E-61", members=members, least=members_min)
+        raise Refused("panel_members_too_few", rule="E-61", members=members, least=members_min)
     if members % 2 == 0:
         raise Refused("panel_not_odd", rule="E-61", members=members)
     least = experts_min(members, thirds_min=thirds_min)

@@ -94,15 +94,15 @@ def compose(
 ) -> Report:
     """A report ready to be signed; `clarifications` are the hashes (hex) of requests and replies.
 
-    Raises Refused `competition_not_reasoned` (E-73), `too_many_candidates` (E-75), `rejected_bid_ranked` (E-70).
+    Raises Refused `competition_reasoning_missing` (E-73), `report_candidates_too_many` (E-75), `rejected_bid_ranked` (E-70).
     """
     if not 1 <= candidates_wanted <= CANDIDATES_MAX:
-        raise Refused("too_many_candidates", rule="E-75", wanted=candidates_wanted, most=CANDIDATES_MAX)
+        raise Refused("report_candidates_too_many", rule="E-75", wanted=candidates_wanted, most=CANDIDATES_MAX)
     assert [row.rank for row in ranking] == list(range(1, len(ranking) + 1)), "ranks are 1, 2, 3 …"
     if both := sorted({row.bid for row in ranking} & {each.bid for each in rejections}):
         raise Refused("rejected_bid_ranked", rule="E-70", bids=both)
     if ranking and len(ranking) < VALID_MIN and (competition is None or not competition.reasoning.strip()):
-        raise Refused("competition_not_reasoned", rule="E-73", valid=len(ranking), least=VALID_MIN)
+        raise Refused("competition_reasoning_missing", rule="E-73", valid=len(ranking), least=VALID_MIN)
     few = len(ranking) < VALID_MIN
     lacking = not ranking or (few and competition is not None and competition.lacking)
     return Report(
@@ -130,11 +130,11 @@ def require_candidates(report: Report) -> tuple[Ranked, ...]:
 def require_candidate_list(report: Report, named: Sequence[str]) -> tuple[Ranked, ...]:
     """The candidates, when `named` (bid ids to be publicised) are exactly these in this order.
 
-    Raises Refused `too_many_candidates`, `candidates_differ_from_ranking` (E-75).
+    Raises Refused `report_candidates_too_many`, `candidates_differ_from_ranking` (E-75).
     """
     candidates = require_candidates(report)
     if len(named) > CANDIDATES_MAX:
-        raise Refused("too_many_candidates", rule="E-75", wanted=len(named), most=CANDIDATES_MAX)
+        raise Refused("report_candidates_too_many", rule="E-75", wanted=len(named), most=CANDIDATES_MAX)
     if [row.bid for row in candidates] != list(named):
         raise Refused("candidates_differ_from_ranking", rule="E-75", candidates=[row.bid for row in candidates])
     return candidates

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn, cast
@@ -55,28 +55,31 @@ def load(data: bytes) -> tuple[Case, Recorded | None]:
         method=method_of(top["method"]),
         max_price_fen=max_price,
         bids=tuple(_bid(row) for row in _list(top["bids"], "bids")),
-        marks=[_mark(row) for row in _list(top["points"], "points")],
+        marks=_marks(_list(top["points"], "points")),
         abnormal=tuple(_triple(row) for row in _list(top["abnormal"], "abnormal")),
     )
     return case, _recorded(top["result"]) if "result" in top else None
 
 
 def dump(case: Case, result: Result | None = None) -> bytes:
-    """Write a case, and its result where there is one, as canonical JSON (JCS): acts name the file by its hash."""
+    """Write a case, and its result where there is one, as canonical JSON (JCS): acts name the file by its hash.
+
+    Names stand in canonical order here already; a million marks through the general writer would take half a minute.
+    """
     top: dict[str, object] = {
-        "kind": "scores",
-        "method": method_fields(case.method),
-        "max_price": None if case.max_price_fen is None else two_places(case.max_price_fen),
-        "bids": [{"id": bid.id, "price": two_places(bid.price_fen)} for bid in case.bids],
-        "points": [
-            {"expert": mark.expert, "bid": mark.bid, "item": mark.item, "points": two_places(mark.hundredths)}
-            for mark in case.marks
-        ],
         "abnormal": [list(triple) for triple in case.abnormal],
+        "bids": [{"id": bid.id, "price": two_places(bid.price_fen)} for bid in case.bids],
+        "kind": "scores",
+        "max_price": None if case.max_price_fen is None else two_places(case.max_price_fen),
+        "method": json.loads(jcs.dumps(method_fields(case.method))),
+        "points": [
+            {"bid": mark.bid, "expert": mark.expert, "item": mark.item, "points": points}
+            for mark, points in zip(case.marks, _points_texts(case.marks), strict=True)
+        ],
     }
     if result is not None:
-        top["result"] = result_fields(case.method, result)
-    return jcs.dumps(top)
+        top["result"] = json.loads(jcs.dumps(result_fields(case.method, result)))
+    return json.dumps(top, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def verify_result(case: Case, recorded: Recorded) -> Result:
@@ -162,6 +165,25 @@ def result_fields(method: Method, result: Result) -> dict[str, object]:
     }
 
 
+def table_object(method: Method, result: Result, items: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """The table as published, behind `scores_locked.table_hash` (docs/spec/acts.md §5); best bid first.
+
+    `items` are the document's items as data. Bids over the max price have no row.
+    """
+    places = method.rounding
+    rows = [
+        {
+            "bid": bid,
+            "price_score": decimal_text(result.scores[bid], places.score),
+            "points": decimal_text(result.points[bid], places.points),
+            "total": decimal_text(result.totals[bid], places.total),
+            "rank": rank,
+        }
+        for rank, bid in enumerate(result.ranking, 1)
+    ]
+    return {"items": [dict(item) for item in items], "bids": rows}
+
+
 def decimal_text(value: Fraction, places: int | None = None) -> str:
     """A decimal string with exactly `places` decimals; with None the shortest exact one.
 
@@ -196,6 +218,15 @@ def hundredths(value: object, field: str) -> int:
         raise Refused("scores_file_wrong_decimal", field=field, found=str(value)[:40])
     whole, decimals = match.groups("")
     return int(whole) * 100 + int(decimals.ljust(2, "0"))
+
+
+def _points_texts(marks: Sequence[Mark]) -> Iterator[str]:
+    """two_places of each mark; few values occur, so each is written once."""
+    known: dict[int, str] = {}
+    for mark in marks:
+        if mark.hundredths not in known:
+            known[mark.hundredths] = two_places(mark.hundredths)
+        yield known[mark.hundredths]
 
 
 def _same(field: str, bid: str, computed: str, recorded: str) -> None:
@@ -244,14 +275,28 @@ def _bid(row: object) -> Bid:
     return Bid(_name(fields["id"], "bids.id"), hundredths(fields["price"], "bids.price"))
 
 
-_MARK_FIELDS = {"expert", "bid", "item", "points"}
+def _marks(rows: list[object]) -> list[Mark]:
+    """The marks; each distinct name and number is checked once and kept once, for there may be a million rows."""
+    fields_of_a_mark = {"expert", "bid", "item", "points"}
+    names: dict[str, str] = {}
+    numbers: dict[str, int] = {}
 
+    def name(value: object, field: str) -> str:
+        if not isinstance(value, str) or value not in names:
+            checked = _name(value, field)
+            names[checked] = checked
+        return names[cast(str, value)]
 
-def _mark(row: object) -> Mark:
-    fields = _fields(row, "points", _MARK_FIELDS)
-    names = (_name(fields[name], f"points.{name}") for name in ("expert", "bid", "item"))
-    expert, bid, item = names
-    return Mark(expert, bid, item, hundredths(fields["points"], "points.points"))
+    marks = []
+    for row in rows:
+        fields = _fields(row, "points", fields_of_a_mark)
+        points = fields["points"]
+        if not isinstance(points, str) or points not in numbers:
+            numbers[cast(str, points)] = hundredths(points, "points.points")
+        expert = name(fields["expert"], "points.expert")
+        bid, item = name(fields["bid"], "points.bid"), name(fields["item"], "points.item")
+        marks.append(Mark(expert, bid, item, numbers[cast(str, points)]))
+    return marks
 
 
 def _triple(row: object) -> tuple[str, str, str]:

@@ -217,8 +217,11 @@ def mean_points(case: Case) -> dict[str, Fraction]:
             raise Refused("marks_missing")
         return {bid.id: Fraction(0) for bid in valid}
     table = _Table.of(case)
+    over = {bid.id for bid in case.bids} - {bid.id for bid in valid}
     outside: dict[tuple[str, str], set[str]] = {}
     for expert, bid, item in case.abnormal:
+        if bid in over:
+            continue
         table.place(expert, bid, item)
         experts = outside.setdefault((bid, item), set())
         if expert in experts:

@@ -41,6 +41,20 @@ class Item:
             raise Refused("item_range_is_wrong", rule="E-69", item=self.id)
 
 
+def items_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
+    """The items of a tender document (docs/spec/tender.md: code, name, max, step, kind, criterion)."""
+    return tuple(
+        Item(
+            row["code"],
+            row["name"],
+            scores_file.hundredths(row["max"], "items.max"),
+            scores_file.hundredths(row["step"], "items.step"),
+            row["kind"] == "objective",
+        )
+        for row in rows
+    )
+
+
 class SheetState(StrEnum):
     """DRAFT may change; SIGNED waits for the lock and may be taken back by its member; LOCKED is final."""
 

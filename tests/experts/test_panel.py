@@ -55,7 +55,7 @@ def test_x18_two_thirds_rounded_up_are_experts(members: int, least: int) -> None
 @pytest.mark.parametrize(
     ("members", "experts", "code"),
     [
-        (3, 3, "panel_too_small"),
+        (3, 3, "panel_members_too_few"),
         (6, 6, "panel_not_odd"),
         (5, 3, "panel_too_few_experts"),
         (7, 4, "panel_too_few_experts"),
@@ -82,7 +82,7 @@ def test_owner_representatives_count_as_members_but_not_as_experts() -> None:
     assert len(panel.form(seats, representatives=["r"]).seats) == 4
     with pytest.raises(Refused) as err:
         panel.form(seats)
-    assert err.value.code == "panel_too_small"
+    assert err.value.code == "panel_members_too_few"
 
 
 @pytest.mark.rule("E-63", "pass")

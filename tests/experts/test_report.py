@@ -156,7 +156,7 @@ def test_fewer_than_three_valid_bids_go_on_with_a_reasoned_decision() -> None:
 def test_fewer_than_three_valid_bids_without_reasoning_are_refused(competition: Competition | None) -> None:
     with pytest.raises(Refused) as err:
         composed(2, competition)
-    assert (err.value.code, err.value.rule) == ("competition_not_reasoned", "E-73")
+    assert (err.value.code, err.value.rule) == ("competition_reasoning_missing", "E-73")
 
 
 @pytest.mark.rule("E-73", "refuse")
@@ -192,7 +192,7 @@ def test_the_first_three_of_the_ranking_are_candidates_in_order() -> None:
 @pytest.mark.parametrize(
     ("named", "code"),
     [
-        (["b1", "b2", "b3", "b4"], "too_many_candidates"),
+        (["b1", "b2", "b3", "b4"], "report_candidates_too_many"),
         (["b2", "b1", "b3"], "candidates_differ_from_ranking"),
         (["b1", "b2"], "candidates_differ_from_ranking"),
         (["b1", "b2", "b4"], "candidates_differ_from_ranking"),
@@ -209,7 +209,7 @@ def test_other_candidates_than_the_panels_are_refused(named: list[str], code: st
 def test_four_candidates_cannot_be_composed() -> None:
     with pytest.raises(Refused) as err:
         composed(5, wanted=4)
-    assert (err.value.code, err.value.rule) == ("too_many_candidates", "E-75")
+    assert (err.value.code, err.value.rule) == ("report_candidates_too_many", "E-75")
 
 
 def signed(found: Report) -> Report:

@@ -1,11 +1,13 @@
 """scores.json: strict reading, faithful writing, and the recount that holds a recorded result."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from crypto import jcs
 from crypto.refusal import Refused
 from experts import scores_file, scoring
 
@@ -90,6 +92,30 @@ def test_a_forged_result_price_or_mark_is_found(path: str, value: object, field:
     with pytest.raises(Refused) as err:
         scores_file.verify_result(case, recorded)
     assert (err.value.code, err.value.facts["field"]) == ("recount_differs", field)
+
+
+def test_the_file_is_written_in_the_canonical_form() -> None:
+    case, _ = scores_file.load(json.dumps(FILE).encode())
+    renamed = {"甲": "\U00020000", "乙": "\uff5e", "丙": "Z"}  # UTF-16 order differs from code point order.
+    case = replace(
+        case,
+        bids=tuple(bid._replace(id=renamed[bid.id]) for bid in case.bids),
+        marks=[mark._replace(bid=renamed[mark.bid]) for mark in case.marks],
+    )
+    data = scores_file.dump(case, scoring.evaluate(case))
+    assert jcs.dumps(json.loads(data)) == data
+    assert list(json.loads(data)["result"]["scores"]) == ["Z", "\U00020000", "\uff5e"]
+
+
+def test_the_published_table_follows_the_ranking() -> None:
+    case, _ = scores_file.load(json.dumps(FILE).encode())
+    table = scores_file.table_object(case.method, scoring.evaluate(case), [{"code": "技术"}])
+    assert table["items"] == [{"code": "技术"}]
+    assert table["bids"] == [
+        {"bid": "甲", "price_score": "99.76", "points": "98.70", "total": "99.34", "rank": 1},
+        {"bid": "乙", "price_score": "99.52", "points": "98.85", "total": "99.25", "rank": 2},
+        {"bid": "丙", "price_score": "99.52", "points": "98.80", "total": "99.23", "rank": 3},
+    ]
 
 
 def test_a_recorded_draw_order_is_accepted_only_inside_the_tie() -> None:

@@ -49,6 +49,12 @@ def commitments(held: list[Locked]) -> dict[int, tuple[str, str]]:
     return {each.sheet.seat: (each.sheet.masked, sheets.commitment(each, tender_id=TENDER)) for each in held}
 
 
+def test_items_come_from_the_tender_document() -> None:
+    words = {"name": "施工组织设计", "max": "20", "step": "0.5", "kind": "subjective", "criterion": "…"}
+    facts = {"code": "record", "name": "类似业绩", "max": "5.00", "step": "1", "kind": "objective", "criterion": "…"}
+    assert sheets.items_of([{"code": "plan", **words}, facts]) == ITEMS
+
+
 @pytest.mark.rule("E-69", "pass")
 def test_marks_inside_range_and_step_are_saved() -> None:
     saved = sheets.save(sheet(), GOOD, revision=0, now=NOW)

@@ -15,6 +15,7 @@ import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -42,8 +43,13 @@ class Blobs(Protocol):
         """The bytes, checked against the name, or None. Refuses `segment_damaged` when they are no longer the same."""
         ...
 
-    async def exists(self, name: str) -> bool:
-        """Whether a segment of that name is stored."""
+    async def size(self, name: str) -> int | None:
+        """How many bytes a stored segment has, or None; the cheap way to ask whether it is there."""
+        ...
+
+    async def keep(self, name: str, until: datetime) -> None:
+        """Locks a stored segment until an instant (a submitted bid: to the end of its retention), where there is a
+        lock to set; a lock is only ever lengthened. Refuses `segment_missing`."""
         ...
 
     async def delete(self, name: str) -> bool:
@@ -77,8 +83,16 @@ class FileBlobs:
             raise Refused("segment_damaged", segment=name)
         return data
 
-    async def exists(self, name: str) -> bool:
-        return self._path(name).is_file()
+    async def size(self, name: str) -> int | None:
+        try:
+            return self._path(name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    async def keep(self, name: str, until: datetime) -> None:
+        """A filesystem has no lock to set; the file stays read-only."""
+        if await self.size(name) is None:
+            raise Refused("segment_missing", segment=name)
 
     async def delete(self, name: str) -> bool:
         path = self._path(name)

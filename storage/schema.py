@@ -131,6 +131,8 @@ _LIST = (
     ),
     _document("setting", "name"),
     _document("idempotency", "key", "actor created", indexes=("created",), erasable=True),
+    # Acts that wait for a person's signature, by the hash that is signed.
+    _document("draft", "id", "created", indexes=("created",), erasable=True),
     _document(
         "job",
         "id",
@@ -167,6 +169,8 @@ _LIST = (
     _fact("reading_grant", "id", "lot reader at", indexes=("lot", "reader")),
     _fact("directive", "id", "lot at", indexes=("lot",)),
     _fact("finding", "id", "lot kind at", indexes=("lot",)),
+    # What acts name by hash: `view` says for which bundle. A file's object lists the segments that hold its bytes.
+    _fact("object", "lot hash", "kind view data*", body=False),
 )
 
 TABLES: Mapping[str, Spec] = {spec.name: spec for spec in _LIST}

@@ -113,6 +113,8 @@ class Unit:
     reading_grant: Store
     directive: Store
     finding: Store
+    object: Store
+    draft: Store
 
     def __init__(self, session: Session, *, hook: crash.Hook = crash.never) -> None:
         self.session = session

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crypto.certificates import Authority
     from crypto.signing import Signer
     from crypto.trust import Trust
     from trading.rulebook import Rulebook
@@ -33,6 +34,8 @@ class Hall:
     trust: Trust
     rulebooks: Sequence[Rulebook]
     entropy: Callable[[int], bytes]
+    authority: Authority | None = None
+    """The authority that issues certificates in a rehearsal; a real hall has none and takes licensed ones."""
 
     @property
     def rehearsal(self) -> bool:

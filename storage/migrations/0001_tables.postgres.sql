@@ -386,3 +386,21 @@ CREATE TABLE "finding" (
     PRIMARY KEY ("id")
 );
 CREATE INDEX "finding_lot" ON "finding" ("lot");
+
+CREATE TABLE "object" (
+    "lot" TEXT COLLATE "C" NOT NULL,
+    "hash" TEXT COLLATE "C" NOT NULL,
+    "kind" TEXT COLLATE "C" NOT NULL,
+    "view" TEXT COLLATE "C" NOT NULL,
+    "data" BYTEA NOT NULL,
+    PRIMARY KEY ("lot", "hash")
+);
+
+CREATE TABLE "draft" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "created" TEXT COLLATE "C" NOT NULL,
+    "body" TEXT COLLATE "C" NOT NULL,
+    "version" BIGINT NOT NULL,
+    PRIMARY KEY ("id")
+);
+CREATE INDEX "draft_created" ON "draft" ("created");

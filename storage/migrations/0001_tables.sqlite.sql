@@ -386,3 +386,21 @@ CREATE TABLE "finding" (
     PRIMARY KEY ("id")
 ) STRICT;
 CREATE INDEX "finding_lot" ON "finding" ("lot");
+
+CREATE TABLE "object" (
+    "lot" TEXT NOT NULL,
+    "hash" TEXT NOT NULL,
+    "kind" TEXT NOT NULL,
+    "view" TEXT NOT NULL,
+    "data" BLOB NOT NULL,
+    PRIMARY KEY ("lot", "hash")
+) STRICT;
+
+CREATE TABLE "draft" (
+    "id" TEXT NOT NULL,
+    "created" TEXT NOT NULL,
+    "body" TEXT NOT NULL,
+    "version" INTEGER NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "draft_created" ON "draft" ("created");

@@ -57,4 +57,6 @@ CREATE TRIGGER "directive_kept" BEFORE UPDATE OR DELETE ON "directive" FOR EACH 
 CREATE TRIGGER "directive_not_emptied" BEFORE TRUNCATE ON "directive" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "finding_kept" BEFORE UPDATE OR DELETE ON "finding" FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "finding_not_emptied" BEFORE TRUNCATE ON "finding" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER "object_kept" BEFORE UPDATE OR DELETE ON "object" FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER "object_not_emptied" BEFORE TRUNCATE ON "object" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "event_only_emptied" BEFORE UPDATE ON "event" FOR EACH ROW EXECUTE FUNCTION refuse_all_but_emptying();

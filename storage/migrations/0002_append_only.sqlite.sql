@@ -60,6 +60,10 @@ CREATE TRIGGER "finding_unchanged" BEFORE UPDATE ON "finding"
 BEGIN SELECT RAISE(ABORT, 'finding holds facts: they do not change'); END;
 CREATE TRIGGER "finding_kept" BEFORE DELETE ON "finding"
 BEGIN SELECT RAISE(ABORT, 'finding holds facts: they are not deleted'); END;
+CREATE TRIGGER "object_unchanged" BEFORE UPDATE ON "object"
+BEGIN SELECT RAISE(ABORT, 'object holds facts: they do not change'); END;
+CREATE TRIGGER "object_kept" BEFORE DELETE ON "object"
+BEGIN SELECT RAISE(ABORT, 'object holds facts: they are not deleted'); END;
 CREATE TRIGGER "event_only_emptied" BEFORE UPDATE ON "event"
 WHEN NOT (NEW."id" = OLD."id"
     AND NEW."lot" = OLD."lot"

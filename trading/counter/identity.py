@@ -5,7 +5,6 @@ The database holds only the SHA-256 of a token. Whoever reads the table can see 
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 from litestar import Request
@@ -15,16 +14,12 @@ from storage.unit import Unit
 from storage.world import stamp
 from trading.counter.service import Service
 from trading.roles import MATRIX, Actor, Permission, Role
+from trading.tokens import token_hash
 
 ANONYMOUS = "anonymous"
 DEVICE_CHARACTERS_MAX = 200
 
 Requested = Request[Any, Any, Any]
-
-
-def token_hash(token: str) -> str:
-    """The name under which a token is kept."""
-    return sha256(token.encode()).hexdigest()
 
 
 def bearer(request: Requested) -> str:

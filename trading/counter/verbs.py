@@ -103,7 +103,7 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
 
 
 def _event(logged: Logged) -> Mapping[str, Any]:
-    """What the actor gets of its own event: of a private act also the salts, which nobody else has before the freeze."""
+    """What the actor gets of its own event: of a private act also the salts; nobody else has them before the freeze."""
     event: dict[str, Any] = {"id": logged.recorded.event, "leaf": logged.leaf, "act": dict(logged.act)}
     if logged.salt_p:
         event |= {"salt_p": logged.salt_p.hex(), "salt_c": logged.salt_c.hex()}

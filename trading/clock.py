@@ -1,0 +1,40 @@
+"""What the clock alone does to a tender in this room: holds, resumptions, failures that are nobody's discretion.
+
+lifecycle.due says what is owed; this file logs it with the duty key. Closing and freezing belong to bidding. A restart
+loses nothing, because what is due is a query and each act changes the state that made it due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from storage.unit import Unit
+from trading import journal, lifecycle, tenders
+from trading.hall import Hall
+from trading.journal import Logged
+from trading.tenders import Held
+
+OURS = frozenset({"hold", "resume", "failed"})
+
+
+async def run_due(unit: Unit, held: Held, *, now: datetime, hall: Hall) -> tuple[Held, Sequence[Logged]]:
+    """Log every act of this room that is owed by `now`, in its order; return the tender afterwards and the acts."""
+    logged: list[Logged] = []
+    while True:
+        owed = [due for due in lifecycle.due(held.tender, now=now) if due.at <= now and due.event in OURS]
+        if not owed:
+            return held, logged
+        due = owed[0]
+        act = await journal.hall_act(
+            unit,
+            hall=hall,
+            lot=held.tender.lot,
+            tender_id=held.tender.tender_id,
+            kind=due.event,
+            fields=due.fields,
+            now=now,
+            rule=due.rule,
+        )
+        held = await tenders.fold_in(unit, held, act, now=now)
+        logged.append(act)

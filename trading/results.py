@@ -1,0 +1,53 @@
+"""What opening and evaluation left in the ledger, as award and publicity need it: the record and the ranking.
+
+Rooms talk through events: this file reads the objects that the acts `opened` and `scores_locked` name, and nothing of
+the rooms that made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crypto.refusal import Refused
+from storage.unit import Unit
+from trading import tenders
+from trading.tender import Tender
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`record`: valid bids by bid id as in the opening record. `ranking`: bid ids, best first. `totals`: by bid id."""
+
+    record: Mapping[str, Mapping[str, Any]]
+    ranking: tuple[str, ...]
+    totals: Mapping[str, str]
+
+    @property
+    def bidders(self) -> list[str]:
+        """The uscc of every bidder whose bid was opened."""
+        return sorted(row["bidder"]["uscc"] for row in self.record.values())
+
+
+async def act_of(unit: Unit, tender: Tender, kind: str) -> dict[str, Any]:
+    """The last public act of this kind. Raises Refused("act_missing")."""
+    found = await unit.event.find({"lot": tender.lot, "kind": kind}, order=("-seq",), limit=1)
+    if not found:
+        raise Refused("act_missing", kind=kind)
+    body: dict[str, Any] = found[0]["body"]
+    return body
+
+
+async def load(unit: Unit, tender: Tender) -> Result:
+    """Record and ranking of an evaluated tender. Raises Refused("act_missing") before that."""
+    opened = await act_of(unit, tender, "opened")
+    locked = await act_of(unit, tender, "scores_locked")
+    record = await tenders.object_json(unit, tender.lot, opened["record_hash"])
+    scores = await tenders.object_json(unit, tender.lot, locked["scores_hash"])
+    result = scores["result"]
+    return Result(
+        record={row["bid"]: row for row in record},
+        ranking=tuple(result["ranking"]),
+        totals=result["totals"],
+    )

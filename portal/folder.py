@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crypto import note, trust
+from crypto.certificates import Authority
 from crypto.refusal import Refused
-from crypto.signing import Ed25519Signer
+from crypto.signing import Ed25519Signer, P256Signer
 from crypto.trust import Trust
 from trading import codes
 
@@ -72,6 +73,14 @@ class Folder:
         """The log's public key as anchors name it."""
         return note.VerifierKey(self.card.origin, note.LOG_SIGNATURE, self.key("log").key)
 
+    def authority(self) -> Authority | None:
+        """The rehearsal's own certification authority; None in a real hall."""
+        path = self.demo / "authority.pem"
+        if not path.exists():
+            return None
+        signer = P256Signer.from_pem(path.read_bytes())
+        return Authority(signer.private, signer.certificate)
+
     @property
     def trust_bytes(self) -> bytes | None:
         """trust.json, or None while roots and witnesses have not enrolled."""
@@ -88,7 +97,7 @@ class Folder:
 
 
 def create(path: Path, *, name: str, uscc: str, region: str, demo: bool, entropy: Entropy) -> Folder:
-    """Make a hall's folder with fresh keys of its own machinery. Raises Refused: hall_exists, and what codes refuses."""
+    """Make a hall's folder with fresh keys of its own machinery. Raises hall_exists, and what codes refuses."""
     if (path / "hall.json").exists():
         raise Refused("hall_exists", folder=str(path))
     codes.check_uscc(uscc)

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from crypto import merkle, note, tiles
 from crypto.refusal import Refused
-from storage.ports import Duplicate, In, Row, Within
+from storage.ports import Duplicate, Row, Within
 from storage.unit import Database, Unit
 from storage.world import stamp
 
@@ -166,10 +166,8 @@ class Ledger:
         if not placed or head is None or placed[0]["idx"] >= head.size:
             return None
         index = int(placed[0]["idx"])
-        leaf = await unit.pending.read(event)
-        assert leaf is not None, "a place in the ledger is given to a pending row"
         nodes = await self._nodes(unit, index, head.size)
-        return Inclusion(index, leaf["leaf"], merkle.inclusion_proof(index, head.size, nodes), head)
+        return Inclusion(index, placed[0]["leaf"], merkle.inclusion_proof(index, head.size, nodes), head)
 
     async def _nodes(self, unit: Unit, index: int, size: int) -> merkle.GetHash:
         """The perfect nodes that a proof about leaf `index` in the tree of `size` can need: those of the tiles on its
@@ -261,14 +259,7 @@ async def _head(unit: Unit, row: Row) -> Head:
 
 
 async def _entries(unit: Unit, first: int, end: int) -> list[bytes]:
-    leaves: list[bytes] = []
-    for start in range(first, end, tiles.WIDTH):
-        ids = [row["pending"] for row in await unit.ledger.find({"idx": Within(start, min(end, start + tiles.WIDTH))})]
-        if not ids:
-            break
-        found = {row["id"]: row["leaf"] for row in await unit.pending.find({"id": In(tuple(ids))})}
-        leaves += [found[id] for id in ids]
-    return leaves
+    return [row["leaf"] for row in await unit.ledger.find({"idx": Within(first, end)})]
 
 
 def _number(groups: str) -> int:

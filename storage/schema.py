@@ -111,7 +111,7 @@ _LIST = (
     ),
     _document("project", "code", "owner", indexes=("owner",)),
     _document("panel", "lot", "state"),
-    _document("sheet", "lot seat", "state"),
+    _document("sheet", "lot seat", "person state"),
     _document("objection", "id", "lot organisation state", indexes=("lot",)),
     _document("question", "id", "lot organisation state", indexes=("lot",)),
     # People, and what they may do.
@@ -130,9 +130,9 @@ _LIST = (
         "inbox", "id", "person organisation lot created state", indexes=("person created", "organisation created")
     ),
     _document("setting", "name"),
+    _document("draft", "id", "created", indexes=("created",), erasable=True),
     _document("idempotency", "key", "actor created", indexes=("created",), erasable=True),
     # Acts that wait for a person's signature, by the hash that is signed.
-    _document("draft", "id", "created", indexes=("created",), erasable=True),
     _document(
         "job",
         "id",
@@ -149,10 +149,12 @@ _LIST = (
         indexes=("lot at", "tender_id seq", "tender_id actor", "lot kind", "leaf_hash"),
     ),
     _fact("pending", "id", "at chain rank# leaf*", body=False, indexes=("at",)),
-    _fact("ledger", "idx#", "pending leaf_hash", body=False, uniques=("pending",), indexes=("leaf_hash",)),
+    _fact("ledger", "idx#", "pending leaf_hash leaf*", body=False, uniques=("pending",), indexes=("leaf_hash",)),
     _fact("tile", "level# n#", "hash", body=False),
     _fact("checkpoint", "size#", "previous# root at note", body=False, uniques=("previous",)),
     _fact("cosignature", "size# witness", "at line", body=False),
+    # What acts name by hash: documents, rulebooks, lists. `view` says in which bundle it stands: public or full.
+    _fact("object", "lot hash", "kind view data*", body=False),
     # Bids, and what trustees and the opening room said of them.
     _fact(
         "submission",
@@ -169,8 +171,6 @@ _LIST = (
     _fact("reading_grant", "id", "lot reader at", indexes=("lot", "reader")),
     _fact("directive", "id", "lot at", indexes=("lot",)),
     _fact("finding", "id", "lot kind at", indexes=("lot",)),
-    # What acts name by hash: `view` says for which bundle. A file's object lists the segments that hold its bytes.
-    _fact("object", "lot hash", "kind view data*", body=False),
 )
 
 TABLES: Mapping[str, Spec] = {spec.name: spec for spec in _LIST}

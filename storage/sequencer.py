@@ -183,7 +183,7 @@ class Sequencer:
             return None
         hashes = [merkle.leaf_hash(row["leaf"]) for row in rows]
         placed = [
-            {"idx": size + at, "pending": row["id"], "leaf_hash": leaf_hash.hex()}
+            {"idx": size + at, "pending": row["id"], "leaf_hash": leaf_hash.hex(), "leaf": row["leaf"]}
             for at, (row, leaf_hash) in enumerate(zip(rows, hashes, strict=True))
         ]
         known = {row["id"] for row in waiting}

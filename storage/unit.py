@@ -96,6 +96,7 @@ class Unit:
     segment: Store
     inbox: Store
     setting: Store
+    draft: Store
     idempotency: Store
     job: Store
     event: Store
@@ -104,6 +105,7 @@ class Unit:
     tile: Store
     checkpoint: Store
     cosignature: Store
+    object: Store
     submission: Store
     withdrawal: Store
     download: Store
@@ -113,8 +115,6 @@ class Unit:
     reading_grant: Store
     directive: Store
     finding: Store
-    object: Store
-    draft: Store
 
     def __init__(self, session: Session, *, hook: crash.Hook = crash.never) -> None:
         self.session = session

@@ -47,7 +47,8 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Store]:
     command = [
         str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1", "-filer", "-filer.disableHttp", "-s3", "-s3.iam=false",
-        f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-volume.max=8",
+        f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
+        "-volume.max=8",
         "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip

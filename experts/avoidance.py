@@ -11,7 +11,7 @@ draw (docs/spec/lottery.md §2) and the conflicts recomputed by anybody who is s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -97,9 +97,14 @@ def reasons(expert: str, facts: Facts, parties: Collection[str], *, day: date) -
 
 def require_free(expert: str, facts: Facts, parties: Collection[str], *, day: date) -> str:
     """Return `expert` when nothing stands against them; raise Refused under E-66 or E-67 with the first reason."""
-    found = reasons(expert, facts, parties, day=day)
+    refuse_for(reasons(expert, facts, parties, day=day))
+    return expert
+
+
+def refuse_for(found: Sequence[Reason]) -> None:
+    """Raise Refused for the first of the reasons, supervisory staff (E-66) before interest (E-67); none is no refusal."""
     if not found:
-        return expert
+        return
     first = min(found, key=lambda reason: reason.rule)
     code = "expert_is_supervisory_staff" if first.rule == "E-66" else "expert_must_avoid"
     raise Refused(code, rule=first.rule, organisation=first.organisation, tie=first.tie.value, through=first.through)

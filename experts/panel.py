@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from crypto import lottery
 from crypto.refusal import Refused
+from experts import avoidance
 from experts.avoidance import Reason
 from trading.roles import Role
 
@@ -143,7 +144,7 @@ def sign_in(panel: Panel, seat: int, *, expert: str, salt: bytes, declared: bool
 
     `expert` is the authenticated id, `salt` its mask's 32 bytes, `reasons` what experts/avoidance.py finds now that the
     bidders are known. Raises Refused `sign_in_not_the_drawn_expert` (E-63), `declaration_not_signed` and
-    `expert_must_avoid` (E-67), `panel_seat_step`.
+    `expert_must_avoid` (E-67), `expert_is_supervisory_staff` (E-66), `panel_seat_step`.
     """
     held = panel.of(seat)
     if SeatState.SIGNED_IN not in TRANSITIONS[held.state]:
@@ -152,15 +153,7 @@ def sign_in(panel: Panel, seat: int, *, expert: str, salt: bytes, declared: bool
         raise Refused("sign_in_not_the_drawn_expert", rule="E-63", seat=seat)
     if not declared:
         raise Refused("declaration_not_signed", rule="E-67", seat=seat)
-    if reasons:
-        first = reasons[0]
-        raise Refused(
-            "expert_must_avoid",
-            rule="E-67",
-            organisation=first.organisation,
-            tie=first.tie.value,
-            through=first.through,
-        )
+    avoidance.refuse_for(reasons)
     return _with(panel, replace(held, state=SeatState.SIGNED_IN, expert=expert))
 
 

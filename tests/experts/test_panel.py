@@ -175,6 +175,15 @@ def test_who_must_avoid_a_bidder_cannot_sign_in() -> None:
     assert (err.value.code, err.value.rule) == ("expert_must_avoid", "E-67")
 
 
+@pytest.mark.rule("E-66", "refuse")
+def test_supervisory_staff_cannot_sign_in_even_when_they_were_drawn() -> None:
+    members = accepted(drawn(), 1)
+    why = [Reason("B", Tie.KIN, "B", "E-67"), Reason("HOUSING", Tie.SUPERVISORY_STAFF, "HOUSING", "E-66")]
+    with pytest.raises(Refused) as err:
+        panel.sign_in(members, 1, expert=expert_of(members, 1), salt=SALT, declared=True, reasons=why)
+    assert (err.value.code, err.value.rule) == ("expert_is_supervisory_staff", "E-66")
+
+
 @pytest.mark.rule("E-67", "refuse")
 def test_the_conclusions_of_a_replaced_member_are_void() -> None:
     members = full()

@@ -83,9 +83,10 @@ class Remarks:
     en: list[str] = field(default_factory=list)
 
     def add(self, zh: str, en: str) -> None:
-        """One more sentence in both languages."""
-        self.zh.append(zh)
-        self.en.append(en)
+        """One more sentence in both languages; the same one is said once."""
+        if en not in self.en:
+            self.zh.append(zh)
+            self.en.append(en)
 
 
 def fail(zh: str, en: str, *, event: str | None = None, culprit: str | None = None) -> NoReturn:

@@ -36,7 +36,7 @@ def _base(value: Any, path: str) -> None:
 
 def _drop_row(value: Any, path: str) -> None:
     rows(whole(0, BIDS_MAX))(value, path)
-    if len(value) != 3 or value[0] < 1 or value[1] + value[2] >= value[0]:
+    if len(value) != 3 or value[1] + value[2] >= max(value[0], 1):
         raise Misshapen(path, "[from_n, highest, lowest], highest + lowest < from_n")
 
 

@@ -123,6 +123,12 @@ def text(value: Any, path: str) -> None:
         raise Misshapen(path, "a text")
 
 
+def any_text(value: Any, path: str) -> None:
+    """A text of any length."""
+    if not isinstance(value, str):
+        raise Misshapen(path, "a text")
+
+
 def flag(value: Any, path: str) -> None:
     """true or false."""
     if not isinstance(value, bool):
@@ -251,7 +257,9 @@ _ACTS: dict[str, dict[str, Shape]] = {
     "freeze": {"close": LEAF, "n": COUNT, "list_hash": H32, "supplements": maybe(LEAF)},
     "refused": {"submission": LEAF, "code": CODE},
     "failed": {
-        "reason": one_of("fewer_than_bids_min", "fewer_after_opening", "all_rejected", "draw_failed"),
+        "reason": one_of(
+            "fewer_than_bids_min", "fewer_after_opening", "all_rejected", "draw_failed", "no_candidate_left"
+        ),
         "n": COUNT,
     },
     "ready": {

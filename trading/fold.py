@@ -68,7 +68,7 @@ def replay(acts: Iterable[tuple[str, Mapping[str, Any]]], terms: TenderDocument)
 
 def apply(tender: Tender, act: Mapping[str, Any], *, leaf: str) -> Tender:
     """The tender after one more act. Acts that are none of the state's business (downloads, bids, reads) leave it as it
-    is. Raises act_of_another_tender, act_out_of_turn, process_held, deadline_not_later, hold_unknown and what the kinds
+    is. Raises act_of_another_tender, process_held, act_out_of_turn, deadline_not_later, hold_unknown and what the kinds
     say below."""
     if act["tender_id"] != tender.tender_id:
         raise Refused("act_of_another_tender", tender_id=act["tender_id"])
@@ -77,10 +77,10 @@ def apply(tender: Tender, act: Mapping[str, Any], *, leaf: str) -> Tender:
         return tender
     at = world.instant(act["at"])
     tender = lifecycle.at_instant(tender, at)
+    check_not_held(tender, kind, refusal=act.get("refusal"))
     ways = lifecycle.ways(tender.state, kind)
     if not ways:
         raise Refused("act_out_of_turn", kind=kind, state=tender.state.value)
-    check_not_held(tender, kind, refusal=act.get("refusal"))
     match kind:
         case "amendment" | "deadline":
             return _amended(tender, act, at, leaf)
@@ -256,8 +256,9 @@ def _drawn(tender: Tender, act: Mapping[str, Any], leaf: str) -> Tender:
 def _signed_in(tender: Tender, masked: str) -> Tender:
     if tender.stop_if_few_after_opening and (tender.valid or 0) < tender.bids_min:
         raise Refused("too_few_bids_after_opening", rule="E-57", valid=tender.valid, bids_min=tender.bids_min)
-    drawn = masked in tender.seats
-    if masked in tender.signed_in or not (drawn or len(tender.seats) < tender.panel_members):
+    sent = sum(here not in tender.seats for here in tender.signed_in)  # representatives are sent, not drawn
+    seated = masked in tender.seats or sent < tender.panel_members - len(tender.seats)
+    if masked in tender.signed_in or not seated:
         raise Refused("sign_in_of_no_seat", rule="E-63", masked=masked)
     here = (*tender.signed_in, masked)
     state = State.EVALUATING if len(here) >= tender.panel_members else tender.state

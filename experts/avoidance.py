@@ -102,7 +102,7 @@ def require_free(expert: str, facts: Facts, parties: Collection[str], *, day: da
 
 
 def refuse_for(found: Sequence[Reason]) -> None:
-    """Raise Refused for the first of the reasons, supervisory staff (E-66) before interest (E-67); none is no refusal."""
+    """Raise Refused for the first reason, supervisory staff (E-66) before interest (E-67); none is no refusal."""
     if not found:
         return
     first = min(found, key=lambda reason: reason.rule)

@@ -94,7 +94,7 @@ def compose(
 ) -> Report:
     """A report ready to be signed; `clarifications` are the hashes (hex) of requests and replies.
 
-    Raises Refused `competition_reasoning_missing` (E-73), `report_candidates_too_many` (E-75), `rejected_bid_ranked` (E-70).
+    Raises Refused `competition_reasoning_missing`, `report_candidates_too_many`, `rejected_bid_ranked`.
     """
     if not 1 <= candidates_wanted <= CANDIDATES_MAX:
         raise Refused("report_candidates_too_many", rule="E-75", wanted=candidates_wanted, most=CANDIDATES_MAX)

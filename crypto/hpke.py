@@ -56,9 +56,8 @@ def generate(*, entropy: Callable[[int], bytes]) -> tuple[bytes, bytes]:
 
 def derive_key_pair(ekm: bytes) -> tuple[bytes, bytes]:
     """RFC 9180 §7.1.3 DeriveKeyPair: input keying material → (sk, pk), 32 bytes each."""
-    prk = _labeled_extract(_KEM_ID, b"", b"dkp_prk", ekm)
-    sk = _labeled_expand(_KEM_ID, prk, b"sk", b"", KEY_BYTES)
-    return sk, X25519PrivateKey.from_private_bytes(sk).public_key().public_bytes_raw()
+    sk = _derive_scalar(ekm)
+    return sk, public_key(sk)
 
 
 def seal_derand(pk: bytes, info: bytes, ekm: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
@@ -67,8 +66,9 @@ def seal_derand(pk: bytes, info: bytes, ekm: bytes, plaintext: bytes) -> tuple[b
     Raises Refused: key_not_canonical, key_low_order.
     """
     check_public_key(pk)
-    ephemeral, enc = derive_key_pair(ekm)
-    dh = X25519PrivateKey.from_private_bytes(ephemeral).exchange(X25519PublicKey.from_public_bytes(pk))
+    ephemeral = X25519PrivateKey.from_private_bytes(_derive_scalar(ekm))
+    enc = ephemeral.public_key().public_bytes_raw()
+    dh = ephemeral.exchange(X25519PublicKey.from_public_bytes(pk))
     shared = _labeled_expand(
         _KEM_ID, _labeled_extract(_KEM_ID, b"", b"eae_prk", dh), b"shared_secret", enc + pk, KEY_BYTES
     )
@@ -90,9 +90,14 @@ def public_key(sk: bytes) -> bytes:
     return X25519PrivateKey.from_private_bytes(sk).public_key().public_bytes_raw()
 
 
+def _derive_scalar(ekm: bytes) -> bytes:
+    prk = _labeled_extract(_KEM_ID, b"", b"dkp_prk", ekm)
+    return _labeled_expand(_KEM_ID, prk, b"sk", b"", KEY_BYTES)
+
+
 def _schedule(shared: bytes, info: bytes) -> tuple[bytes, bytes]:
     """RFC 9180 §5.1 KeySchedule in base mode → (key 32 bytes, base nonce 12 bytes)."""
-    context = b"\0" + _labeled_extract(_SUITE_ID, b"", b"psk_id_hash", b"")
+    context = b"\0" + _EMPTY_PSK_ID_HASH
     context += _labeled_extract(_SUITE_ID, b"", b"info_hash", info)
     secret = _labeled_extract(_SUITE_ID, shared, b"secret", b"")
     return _labeled_expand(_SUITE_ID, secret, b"key", context, 32), _labeled_expand(
@@ -107,3 +112,6 @@ def _labeled_extract(suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> byt
 def _labeled_expand(suite: bytes, prk: bytes, label: bytes, info: bytes, length: int) -> bytes:
     assert length <= 32
     return hmac.digest(prk, length.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info + b"\x01", "sha256")[:length]
+
+
+_EMPTY_PSK_ID_HASH = _labeled_extract(_SUITE_ID, b"", b"psk_id_hash", b"")

@@ -43,8 +43,13 @@ def make(head: bytes, roster: Roster, secrets: Sequence[bytes], dek: bytes) -> L
     assert len(secrets) == len(roster.locks)
     locks = []
     for number, lock in enumerate(roster.locks):
-        shares = tuple(_seal_share(schedule, number, index, lock.t, key) for index, key in enumerate(lock.keys, 1))
-        locks.append(SealedLock(lock.t, shares))
+        joined = schedule.derive(b"coef" + bytes((number,)), SECRET_BYTES * (lock.t - 1))
+        coefficients = [joined[at : at + SECRET_BYTES] for at in range(0, len(joined), SECRET_BYTES)]
+        sealed = []
+        for index, key in enumerate(lock.keys, 1):
+            share = shamir.share(schedule.secrets[number], coefficients, index)
+            sealed.append(_seal_share(schedule, number, index, key, share))
+        locks.append(SealedLock(lock.t, tuple(sealed)))
     return LockSection(wrapped, tuple(locks))
 
 
@@ -134,10 +139,7 @@ class _Schedule:
         return out[:length]
 
 
-def _seal_share(schedule: _Schedule, lock: int, index: int, t: int, key: bytes) -> SealedShare:
-    joined = schedule.derive(b"coef" + bytes((lock,)), SECRET_BYTES * (t - 1))
-    coefficients = [joined[at : at + SECRET_BYTES] for at in range(0, len(joined), SECRET_BYTES)]
-    share = shamir.share(schedule.secrets[lock], coefficients, index)
+def _seal_share(schedule: _Schedule, lock: int, index: int, key: bytes, share: bytes) -> SealedShare:
     ekm = schedule.derive(b"ekm" + bytes((lock, index)), SECRET_BYTES)
     enc, ct = hpke.seal_derand(key, _info(schedule.challenge, lock, index), ekm, share)
     return SealedShare(commitment(schedule.challenge, lock, index, share), enc, ct)

@@ -190,6 +190,15 @@ def test_body_of_another_length_than_announced_is_invalid(sealing: Any) -> None:
         assert (judged.kind, judged.code) == ("invalid", "body_len")
 
 
+def test_fault_in_the_first_segment_is_the_bidders_when_all_bytes_are_there(sealing: Any) -> None:
+    """Whose fault it is depends on all stored bytes, also those after the point where the plaintext went wrong."""
+    box = sealing.forge(b"\xff" * 100, padded_len=3 * MIB)
+    assert len(box.segments) == 4
+    assert sealing.verdict(box).code == "manifest_length"
+    judged = sealing.verdict(box, segments=[*box.segments[:3], flip(box.segments[3], 9)])
+    assert (judged.kind, judged.code) == ("lost", "body_root")
+
+
 def test_store_that_never_ends_does_not_hold_the_opening_up(sealing: Any) -> None:
     box = sealing.seal(1)
     given, segment = 0, bytes(MIB)

@@ -162,6 +162,14 @@ def test_attack_unopenable_share_is_a_complaint_and_the_header_is_invalid(sealin
     assert refusal(lock.verify_lock_section, forged, sealing.roster, box.secrets) == "lock_section"
 
 
+def test_share_that_opens_but_is_not_the_committed_one_is_a_complaint(sealing: Any) -> None:
+    box = sealing.forge(b"a bid")
+    first = replace(box.header.locks[0].shares[0], com=bytes(32))
+    sealed = replace(box.header.locks[0], shares=(first, *box.header.locks[0].shares[1:]))
+    forged = replace(box.header, locks=(sealed, box.header.locks[1]))
+    assert refusal(lock.share_of, forged, 0, 1, sealing.trustee_keys[0][0]) == "share_unopenable"
+
+
 def test_false_complaint_of_a_trustee_falls_when_the_bidder_discloses(sealing: Any) -> None:
     """S re-derives the header, the complainer's ciphertext included: so its share was there to be opened."""
     box = sealing.forge(b"a bid")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import string
 from pathlib import Path
+
+import pytest
 
 import crypto
 from crypto import words
@@ -11,21 +14,24 @@ from crypto import words
 MODULES = ("jcs", "hpke", "roster", "header", "lock", "body", "manifest", "envelope", "amount", "recovery")
 
 
-def raised_codes() -> dict[str, str]:
-    """Code → module, for every Refused("code", …) written in these modules."""
-    found: dict[str, str] = {}
+def raised() -> list[tuple[str, str, set[str]]]:
+    """(module, code, names of the facts) for every Refused("code", …) written in these modules."""
+    found = []
     for module in MODULES:
         source = Path(crypto.__path__[0], f"{module}.py").read_text("utf-8")
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
                 assert isinstance(node.args[0], ast.Constant), f"{module}: a code must be written out"
-                found[node.args[0].value] = module
+                found.append((module, node.args[0].value, {each.arg for each in node.keywords if each.arg}))
     return found
 
 
-def test_every_code_has_words_in_both_languages() -> None:
-    table = words.load("crypto")
-    missing = {code: module for code, module in raised_codes().items() if code not in table}
-    assert not missing
-    for code in raised_codes():
-        assert table[code].zh.strip() and table[code].en.strip().endswith(".")
+@pytest.mark.parametrize(
+    ("module", "code", "facts"), raised(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_refusal_has_words_that_need_only_the_facts_it_carries(module: str, code: str, facts: set[str]) -> None:
+    sentence = words.load("crypto")[code]
+    assert sentence.en.strip().endswith((".", ".)")) and sentence.zh.strip()
+    for text in (sentence.zh, sentence.en):
+        named = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+        assert named <= facts, f"{module}: {code} is told with {named - facts} and does not carry it"

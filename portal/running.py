@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib import metadata
 
 from portal.folder import Folder
 from storage import engine, migrate
 from storage.blobs import FileBlobs
-from storage.ledger import Ledger
+from storage.ledger import Head, Ledger
 from storage.sequencer import Sequencer
 from storage.unit import Database, Unit
-from storage.world import World
+from storage.world import World, instant
 from trading.counter.service import Service
 from trading.hall import Hall
 from trading.lifecycle import State
 from trading.markets import construction
+
+VERSION = metadata.version("tradehall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class Running:
     @property
     def hall(self) -> Hall:
         return self.service.hall
+
+    def checkpoint_age_s(self, head: Head | None) -> int | None:
+        """Whole seconds since the newest checkpoint was signed, on the hall's clock; None for an empty log."""
+        return None if head is None else max(0, int((self.world.now() - instant(head.at)).total_seconds()))
 
 
 async def open_hall(folder: Folder, *, world: World) -> Running:

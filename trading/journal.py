@@ -135,8 +135,12 @@ async def person_act(
             rule=rule,
             power=power,
         )
-        row = {"id": _name(act), "created": stamp(now), "body": {"context": context, "salt": salt.hex()}}
-        if await unit.draft.read(row["id"]) is None:
+        row: dict[str, Any] = {
+            "id": _name(act),
+            "created": stamp(now),
+            "body": {"context": context, "salt": salt.hex()},
+        }
+        if await unit.draft.read(_name(act)) is None:
             await unit.draft.insert(row)
         return act
     draft = await unit.draft.read(_name(signed))

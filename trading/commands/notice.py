@@ -15,9 +15,8 @@ import msgspec
 from crypto import jcs
 from crypto.refusal import Refused
 from storage import world
-from storage.ports import AtLeast
 from storage.unit import Unit
-from trading import calendar, fold, inbox, journal, rosters, rulebook, tenders
+from trading import calendar, fold, inbox, journal, queries, rosters, rulebook, tenders
 from trading.commands.entry import File, registered, require_files
 from trading.hall import Hall
 from trading.journal import Logged, Outcome
@@ -144,7 +143,7 @@ async def download(cmd: Download, *, actor: Actor, now: datetime, unit: Unit, ha
     """Log that this person took the documents; a bidder's organisation is told of every change from now on."""
     held = await tenders.load(unit, cmd.lot)
     actor.must(Permission.DOCUMENTS_DOWNLOAD, now=now)
-    files = await documents_now(unit, held.tender.tender_id)
+    files = await queries.documents(unit, cmd.lot)
     if not actor.organisation:
         return Outcome(result={"documents": files})
     logged = await journal.private_act(
@@ -174,7 +173,7 @@ async def amend(cmd: Amend, *, actor: Actor, now: datetime, unit: Unit, hall: Ha
         tender, now=now, affects_bids=cmd.affects_bids, new_deadline=_instant(cmd.deadline), rulebook=book
     )
     await require_files(unit, cmd.documents)
-    files = [*await documents_now(unit, tender.tender_id), *msgspec.to_builtins(cmd.documents)]
+    files = [*await queries.documents(unit, cmd.lot), *msgspec.to_builtins(cmd.documents)]
     if len({file["name"] for file in files}) != len(files):
         raise Refused("file_name_repeated")
     text = jcs.dumps({"zh": cmd.text.zh, "en": cmd.text.en})
@@ -247,16 +246,6 @@ async def _owner_act(
     held = await tenders.fold_in(unit, held, logged, now=now)
     await inbox.tell_downloaders(unit, held.tender, what=kind, leaf=logged.leaf, now=now, hall=hall)
     return Outcome((logged,), result={"state": State(held.tender.state).value})
-
-
-async def documents_now(unit: Unit, tender_id: str) -> list[dict[str, Any]]:
-    """The files in force: those of the TENDER act, then of the last amendment."""
-    found = await unit.event.find({"tender_id": tender_id, "seq": AtLeast(0)}, order=("seq",))
-    files: list[dict[str, Any]] = []
-    for row in found:
-        if row["kind"] in ("tender", "amendment"):
-            files = row["body"]["documents"]
-    return files
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -11,6 +11,7 @@ import pytest
 import crypto
 from crypto import words
 
+TABLE = words.load("crypto")
 MODULES = ("jcs", "hpke", "roster", "header", "lock", "body", "manifest", "envelope", "amount", "recovery")
 
 
@@ -30,7 +31,7 @@ def raised() -> list[tuple[str, str, set[str]]]:
     ("module", "code", "facts"), raised(), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_every_refusal_has_words_that_need_only_the_facts_it_carries(module: str, code: str, facts: set[str]) -> None:
-    sentence = words.load("crypto")[code]
+    sentence = TABLE[code]
     assert sentence.en.strip().endswith((".", ".)")) and sentence.zh.strip()
     for text in (sentence.zh, sentence.en):
         named = {name for _, name, _, _ in string.Formatter().parse(text) if name}

@@ -166,6 +166,8 @@ def test_subject_names_exactly_one_organisation(subject: list[tuple[x509.ObjectI
         [],
         [(x509.BasicConstraints(False, None), True)],
         [(x509.BasicConstraints(True, None), True), (usage(key_cert_sign=True), True)],
+        [(x509.BasicConstraints(True, None), True), (usage(), True)],
+        [(x509.BasicConstraints(False, None), True), (usage(key_cert_sign=True), True)],
         [(x509.BasicConstraints(False, None), True), (usage(digital_signature=False, key_agreement=True), True)],
         [*USUAL, (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)],
     ],

@@ -174,6 +174,9 @@ def test_witness_key_used_as_a_log_key_and_the_other_way_round_is_ignored() -> N
     as_log = note.VerifierKey("centre", note.LOG_SIGNATURE, signer("centre").key)
     with pytest.raises(Refused, match="note_not_signed"):
         note.verify_checkpoint(signed, as_log)
+    plain = note.SignatureLine("centre", witness("centre").key.key_id, signer("centre").sign(signed.text.encode()))
+    with pytest.raises(Refused, match="note_not_signed"):
+        note.verify_note(note.Note(signed.text, (plain,)), witness("centre").key)
     as_witness = note.Witness(ORIGIN, "operation", note.VerifierKey(ORIGIN, note.COSIGNATURE, LOG.key))
     assert note.verify_cosignatures(signed, [as_witness]) == ()
 
@@ -237,6 +240,15 @@ def test_note_has_one_spelling(change: Callable[[bytes], bytes]) -> None:
         note.verify_checkpoint(change(checkpoint().encode()), TRUST.log)
 
 
+def test_note_of_sixty_four_signatures_is_read_and_one_more_is_not() -> None:
+    line = str(checkpoint().signatures[0]).encode()
+    text = checkpoint().text.encode() + b"\n"
+    assert len(note.Note.parse(text + line * 64).signatures) == 64
+    with pytest.raises(Refused) as err:
+        note.Note.parse(text + line * 65)
+    assert err.value.code == "note"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -248,6 +260,7 @@ def test_note_has_one_spelling(change: Callable[[bytes], bytes]) -> None:
         "\n5\n{root}\n",
         "o p\n5\n{root}\n",
         "o\n5\nAAAA\n",
+        "o\n5\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2J=\n",
         "o\n0\n{root}\n",
         "o\n99999999999999999999\n{root}\n",
         "o\n5\n",

@@ -1,4 +1,4 @@
-"""Every code that the modules of the ledger raise has words in both languages, and its words ask only for facts that it carries."""
+"""Every code of the modules of the ledger has words in both languages, and they ask only for facts that it carries."""
 
 import ast
 import string

@@ -139,6 +139,23 @@ def test_signature_entry_has_one_spelling(change: dict[str, Any]) -> None:
     assert err.value.code == "act_signatures"
 
 
+def test_upper_case_signature_is_another_spelling_and_refused() -> None:
+    signed = signing.sign_act(ACT, signer=trustee(), by="trustee")
+    entry = signed["signatures"][0]
+    with pytest.raises(Refused, match="act_signatures"):
+        signing.verify_act({**signed, "signatures": [{**entry, "sig": entry["sig"].upper()}]})
+
+
+def test_signature_without_its_leading_zero_is_refused() -> None:
+    owner = organisation()
+    spki = signing.certificate_spki(owner.certificate)
+    message = next(each for each in map(bytes, ([n >> 8, n & 255] for n in range(65_536))) if owner.sign(each)[32] == 0)
+    signature = owner.sign(message)
+    assert signing.verify_p256(spki, signature, message) == spki
+    with pytest.raises(Refused, match="signature"):
+        signing.verify_p256(spki, signature[:32] + signature[33:], message)
+
+
 def test_signature_entries_that_are_no_list_of_objects_are_refused() -> None:
     for signatures in ("text", {"by": "x"}, [1], [["by"]], [{}] * 17):
         with pytest.raises(Refused, match="act_signatures"):

@@ -129,6 +129,19 @@ def test_wrong_field_is_named(change: Callable[[dict[str, Any]], object], field:
     assert (err.value.code, err.value.facts["field"]) == ("trust_fields", field)
 
 
+def test_cosignature_key_is_no_log_key_and_the_other_way_round() -> None:
+    """Same name, same bytes, another type: what the one signs is not what the other means."""
+    as_log = str(note.VerifierKey("centre", note.LOG_SIGNATURE, ed25519("centre")))
+    as_witness = str(note.VerifierKey("hall.example/ledger/rehearsal", note.COSIGNATURE, ed25519("log")))
+    for change, field in (
+        (lambda value: value["log"].update(key=as_witness), "log.key"),
+        (lambda value: value["witnesses"][0].update(key=as_log), "witnesses.key"),
+    ):
+        with pytest.raises(Refused) as err:
+            trust.load(changed(change))
+        assert (err.value.code, err.value.facts["field"]) == ("trust_fields", field)
+
+
 def test_keys_of_the_wrong_kind_are_refused() -> None:
     with pytest.raises(Refused, match="key_not_ed25519"):
         trust.dump(**parts(trustee_roots={"centre": bytes(32), "supervision": ed25519("s")}))

@@ -130,9 +130,9 @@ _LIST = (
         "inbox", "id", "person organisation lot created state", indexes=("person created", "organisation created")
     ),
     _document("setting", "name"),
-    _document("draft", "id", "created", indexes=("created",), erasable=True),
     _document("idempotency", "key", "actor created", indexes=("created",), erasable=True),
     # Acts that wait for a person's signature, by the hash that is signed.
+    _document("draft", "id", "created", indexes=("created",), erasable=True),
     _document(
         "job",
         "id",
@@ -153,7 +153,7 @@ _LIST = (
     _fact("tile", "level# n#", "hash", body=False),
     _fact("checkpoint", "size#", "previous# root at note", body=False, uniques=("previous",)),
     _fact("cosignature", "size# witness", "at line", body=False),
-    # What acts name by hash: documents, rulebooks, lists. `view` says in which bundle it stands: public or full.
+    # What acts name by hash: `view` says for which bundle. A file's object lists the segments that hold its bytes.
     _fact("object", "lot hash", "kind view data*", body=False),
     # Bids, and what trustees and the opening room said of them.
     _fact(

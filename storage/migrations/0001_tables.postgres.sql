@@ -38,6 +38,7 @@ CREATE TABLE "panel" (
 CREATE TABLE "sheet" (
     "lot" TEXT COLLATE "C" NOT NULL,
     "seat" TEXT COLLATE "C" NOT NULL,
+    "person" TEXT COLLATE "C" NOT NULL,
     "state" TEXT COLLATE "C" NOT NULL,
     "body" TEXT COLLATE "C" NOT NULL,
     "version" BIGINT NOT NULL,
@@ -207,6 +208,15 @@ CREATE TABLE "idempotency" (
 );
 CREATE INDEX "idempotency_created" ON "idempotency" ("created");
 
+CREATE TABLE "draft" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "created" TEXT COLLATE "C" NOT NULL,
+    "body" TEXT COLLATE "C" NOT NULL,
+    "version" BIGINT NOT NULL,
+    PRIMARY KEY ("id")
+);
+CREATE INDEX "draft_created" ON "draft" ("created");
+
 CREATE TABLE "job" (
     "id" TEXT COLLATE "C" NOT NULL,
     "kind" TEXT COLLATE "C" NOT NULL,
@@ -261,6 +271,7 @@ CREATE TABLE "ledger" (
     "idx" BIGINT NOT NULL,
     "pending" TEXT COLLATE "C" NOT NULL,
     "leaf_hash" TEXT COLLATE "C" NOT NULL,
+    "leaf" BYTEA NOT NULL,
     PRIMARY KEY ("idx"),
     UNIQUE ("pending")
 );
@@ -289,6 +300,15 @@ CREATE TABLE "cosignature" (
     "at" TEXT COLLATE "C" NOT NULL,
     "line" TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY ("size", "witness")
+);
+
+CREATE TABLE "object" (
+    "lot" TEXT COLLATE "C" NOT NULL,
+    "hash" TEXT COLLATE "C" NOT NULL,
+    "kind" TEXT COLLATE "C" NOT NULL,
+    "view" TEXT COLLATE "C" NOT NULL,
+    "data" BYTEA NOT NULL,
+    PRIMARY KEY ("lot", "hash")
 );
 
 CREATE TABLE "submission" (
@@ -386,21 +406,3 @@ CREATE TABLE "finding" (
     PRIMARY KEY ("id")
 );
 CREATE INDEX "finding_lot" ON "finding" ("lot");
-
-CREATE TABLE "object" (
-    "lot" TEXT COLLATE "C" NOT NULL,
-    "hash" TEXT COLLATE "C" NOT NULL,
-    "kind" TEXT COLLATE "C" NOT NULL,
-    "view" TEXT COLLATE "C" NOT NULL,
-    "data" BYTEA NOT NULL,
-    PRIMARY KEY ("lot", "hash")
-);
-
-CREATE TABLE "draft" (
-    "id" TEXT COLLATE "C" NOT NULL,
-    "created" TEXT COLLATE "C" NOT NULL,
-    "body" TEXT COLLATE "C" NOT NULL,
-    "version" BIGINT NOT NULL,
-    PRIMARY KEY ("id")
-);
-CREATE INDEX "draft_created" ON "draft" ("created");

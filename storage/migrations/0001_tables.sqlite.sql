@@ -38,6 +38,7 @@ CREATE TABLE "panel" (
 CREATE TABLE "sheet" (
     "lot" TEXT NOT NULL,
     "seat" TEXT NOT NULL,
+    "person" TEXT NOT NULL,
     "state" TEXT NOT NULL,
     "body" TEXT NOT NULL,
     "version" INTEGER NOT NULL,
@@ -207,6 +208,15 @@ CREATE TABLE "idempotency" (
 ) STRICT;
 CREATE INDEX "idempotency_created" ON "idempotency" ("created");
 
+CREATE TABLE "draft" (
+    "id" TEXT NOT NULL,
+    "created" TEXT NOT NULL,
+    "body" TEXT NOT NULL,
+    "version" INTEGER NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "draft_created" ON "draft" ("created");
+
 CREATE TABLE "job" (
     "id" TEXT NOT NULL,
     "kind" TEXT NOT NULL,
@@ -261,6 +271,7 @@ CREATE TABLE "ledger" (
     "idx" INTEGER NOT NULL,
     "pending" TEXT NOT NULL,
     "leaf_hash" TEXT NOT NULL,
+    "leaf" BLOB NOT NULL,
     PRIMARY KEY ("idx"),
     UNIQUE ("pending")
 ) STRICT;
@@ -289,6 +300,15 @@ CREATE TABLE "cosignature" (
     "at" TEXT NOT NULL,
     "line" TEXT NOT NULL,
     PRIMARY KEY ("size", "witness")
+) STRICT;
+
+CREATE TABLE "object" (
+    "lot" TEXT NOT NULL,
+    "hash" TEXT NOT NULL,
+    "kind" TEXT NOT NULL,
+    "view" TEXT NOT NULL,
+    "data" BLOB NOT NULL,
+    PRIMARY KEY ("lot", "hash")
 ) STRICT;
 
 CREATE TABLE "submission" (
@@ -386,21 +406,3 @@ CREATE TABLE "finding" (
     PRIMARY KEY ("id")
 ) STRICT;
 CREATE INDEX "finding_lot" ON "finding" ("lot");
-
-CREATE TABLE "object" (
-    "lot" TEXT NOT NULL,
-    "hash" TEXT NOT NULL,
-    "kind" TEXT NOT NULL,
-    "view" TEXT NOT NULL,
-    "data" BLOB NOT NULL,
-    PRIMARY KEY ("lot", "hash")
-) STRICT;
-
-CREATE TABLE "draft" (
-    "id" TEXT NOT NULL,
-    "created" TEXT NOT NULL,
-    "body" TEXT NOT NULL,
-    "version" INTEGER NOT NULL,
-    PRIMARY KEY ("id")
-) STRICT;
-CREATE INDEX "draft_created" ON "draft" ("created");

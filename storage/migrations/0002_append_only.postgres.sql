@@ -39,6 +39,8 @@ CREATE TRIGGER "checkpoint_kept" BEFORE UPDATE OR DELETE ON "checkpoint" FOR EAC
 CREATE TRIGGER "checkpoint_not_emptied" BEFORE TRUNCATE ON "checkpoint" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "cosignature_kept" BEFORE UPDATE OR DELETE ON "cosignature" FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "cosignature_not_emptied" BEFORE TRUNCATE ON "cosignature" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER "object_kept" BEFORE UPDATE OR DELETE ON "object" FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER "object_not_emptied" BEFORE TRUNCATE ON "object" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "submission_kept" BEFORE UPDATE OR DELETE ON "submission" FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "submission_not_emptied" BEFORE TRUNCATE ON "submission" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "withdrawal_kept" BEFORE UPDATE OR DELETE ON "withdrawal" FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -57,6 +59,4 @@ CREATE TRIGGER "directive_kept" BEFORE UPDATE OR DELETE ON "directive" FOR EACH 
 CREATE TRIGGER "directive_not_emptied" BEFORE TRUNCATE ON "directive" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "finding_kept" BEFORE UPDATE OR DELETE ON "finding" FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "finding_not_emptied" BEFORE TRUNCATE ON "finding" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER "object_kept" BEFORE UPDATE OR DELETE ON "object" FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER "object_not_emptied" BEFORE TRUNCATE ON "object" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER "event_only_emptied" BEFORE UPDATE ON "event" FOR EACH ROW EXECUTE FUNCTION refuse_all_but_emptying();

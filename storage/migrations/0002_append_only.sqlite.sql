@@ -24,6 +24,10 @@ CREATE TRIGGER "cosignature_unchanged" BEFORE UPDATE ON "cosignature"
 BEGIN SELECT RAISE(ABORT, 'cosignature holds facts: they do not change'); END;
 CREATE TRIGGER "cosignature_kept" BEFORE DELETE ON "cosignature"
 BEGIN SELECT RAISE(ABORT, 'cosignature holds facts: they are not deleted'); END;
+CREATE TRIGGER "object_unchanged" BEFORE UPDATE ON "object"
+BEGIN SELECT RAISE(ABORT, 'object holds facts: they do not change'); END;
+CREATE TRIGGER "object_kept" BEFORE DELETE ON "object"
+BEGIN SELECT RAISE(ABORT, 'object holds facts: they are not deleted'); END;
 CREATE TRIGGER "submission_unchanged" BEFORE UPDATE ON "submission"
 BEGIN SELECT RAISE(ABORT, 'submission holds facts: they do not change'); END;
 CREATE TRIGGER "submission_kept" BEFORE DELETE ON "submission"
@@ -60,10 +64,6 @@ CREATE TRIGGER "finding_unchanged" BEFORE UPDATE ON "finding"
 BEGIN SELECT RAISE(ABORT, 'finding holds facts: they do not change'); END;
 CREATE TRIGGER "finding_kept" BEFORE DELETE ON "finding"
 BEGIN SELECT RAISE(ABORT, 'finding holds facts: they are not deleted'); END;
-CREATE TRIGGER "object_unchanged" BEFORE UPDATE ON "object"
-BEGIN SELECT RAISE(ABORT, 'object holds facts: they do not change'); END;
-CREATE TRIGGER "object_kept" BEFORE DELETE ON "object"
-BEGIN SELECT RAISE(ABORT, 'object holds facts: they are not deleted'); END;
 CREATE TRIGGER "event_only_emptied" BEFORE UPDATE ON "event"
 WHEN NOT (NEW."id" = OLD."id"
     AND NEW."lot" = OLD."lot"

@@ -28,7 +28,6 @@ from crypto.refusal import Refused
 SALT_BYTES: Final = 24
 CHUNK_BYTES: Final = 16_384
 TAG_BYTES: Final = 16
-BODY_BYTES_MAX: Final = header.body_len_of(header.PLAINTEXT_BYTES_MAX)
 
 _LABEL = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
 _BATCH_BYTES = 64 * CHUNK_BYTES

@@ -185,7 +185,7 @@ def open_body(
     manifest_fields manifest_signature manifest_ids file_place file_hash padding (invalid).
     """
     tree = body.SegmentTree()
-    stored = _Stored(segments, tree)
+    stored = _Stored(segments, tree, body_len=sealed.body_len)
     opened: Opened | None = None
     failed: Refused | None = None
     try:
@@ -316,8 +316,9 @@ def _read_plaintext(
 class _Stored:
     """The segments as the store gives them, each put on the tree as it passes; `first` keeps the body's beginning."""
 
-    def __init__(self, segments: Iterable[bytes], tree: body.SegmentTree) -> None:
+    def __init__(self, segments: Iterable[bytes], tree: body.SegmentTree, *, body_len: int) -> None:
         self.first = b""
+        self._length_max = body_len + header.SEGMENT_BYTES
         self._segments = iter(segments)
         self._tree = tree
 
@@ -326,8 +327,8 @@ class _Stored:
             self._tree.add(segment)
             self.first = self.first or segment[: header.PREFIX_BYTES]
             yield segment
-            # No header admits more; a store that never ends must not hold the opening up.
-            if self._tree.length > body.BODY_BYTES_MAX:
+            # No door takes an upload longer than body_len; a store that never ends must not hold the opening up.
+            if self._tree.length > self._length_max:
                 return
 
     def drain(self) -> None:

@@ -221,7 +221,7 @@ def _roster_keys(tender_act: Mapping[str, Any]) -> list[str]:
     try:
         locks = Roster.decode(bytes.fromhex(roster if isinstance(roster, str) else "")).locks
     except ValueError:
-        raise Refused("length", part="roster") from None
+        raise Refused("length", part="roster", bytes=0) from None
     return [key.hex() for lock in locks for key in lock.keys]
 
 

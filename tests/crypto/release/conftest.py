@@ -513,10 +513,13 @@ class World:
     def after_deadline(self) -> None:
         self.close()
         self.freeze()
-        for agents in self.agents:
-            for agent in agents:
-                agent.read()
-        self.now += timedelta(seconds=300)
+        self.everybody_reads_and_waits(300)
+
+    def everybody_reads_and_waits(self, seconds: int) -> None:
+        """Agents that poll know by when an act was witnessed."""
+        for agent in self.all_agents():
+            agent.read()
+        self.now += timedelta(seconds=seconds)
 
     def evidence(self, log: WholeLog, **changes: Any) -> Evidence:
         def proved(private: frozen.PrivateEvidence) -> frozen.PrivateEvidence:

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from crypto import combine, lock, release
+import pytest
+
+from crypto import acts, ceremony, combine, frozen, hpke, jcs, lock, merkle, note, release, whole_log
+from crypto.examination import Memory
+from crypto.refusal import Refused
+
+SECOND = timedelta(seconds=1)
+
+
+def code(step: Any) -> str:
+    """What a step says: the code it waits or refuses with, else its name."""
+    return step.code if isinstance(step, release.Waits | release.Refuses) else type(step).__name__
+
+
+def agent_of(world: Any) -> Any:
+    return world.agents[1][0]
 
 
 def test_honest_tender_opens(world: Any) -> None:
@@ -15,7 +33,597 @@ def test_honest_tender_opens(world: Any) -> None:
     assert gathered.accused == ()
     for bid in world.bids:
         for header, secrets in zip(bid.headers, bid.secrets, strict=True):
-            found = combine.secrets_of(header.hash(), header, gathered, [])
-            assert found == combine.Secrets(secrets)
+            assert combine.secrets_of(header.hash(), header, gathered, []) == combine.Secrets(secrets)
             lock.verify_lock_section(header, world.roster, secrets)
-    assert isinstance(world.agents[0][0].step(), release.Rests)
+    assert code(agent_of(world).step()) == "Rests"
+
+
+def test_opens_without_one_trustee_of_each_lock(world: Any) -> None:
+    world.to_opening()
+    some = [agent for agents in world.agents for agent in agents[1:]]
+    world.ready_all(some)
+    gathered = combine.open_shares(
+        world.release_all(some), world.headers(), [], reader="verifier", key=world.verifier_key[0]
+    )
+    for bid in world.bids:
+        for header, secrets in zip(bid.headers, bid.secrets, strict=True):
+            assert combine.secrets_of(header.hash(), header, gathered, []) == combine.Secrets(secrets)
+
+
+def test_documents_are_sealed_to_the_opening_keys_alone(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    releases = world.release_all()
+    public = combine.open_shares(releases, world.headers(), [], reader="room", key=None)
+    records = {bid.headers[0].hash() for bid in world.bids}
+    assert set(public.shares) == records and public.accused == ()
+    for made in releases:
+        assert not any(
+            share.hex().encode() in made.shares
+            for bid in world.bids
+            for share in _shares_of(world, bid.headers[1], made.lock, made.index)
+        )
+    # The verifier's key does not open what was sealed to the room.
+    wrong = combine.open_shares(releases, world.headers(), [], reader="room", key=world.verifier_key[0])
+    assert {each.code for each in wrong.accused} == {"release_unopenable"}
+
+
+def _shares_of(world: Any, header: Any, number: int, index: int) -> list[bytes]:
+    agent = world.agents[number][index - 1]
+    key = world.roster.locks[number].keys[index - 1].hex()
+    return [lock.share_of(header, number, index, agent.trustee.secrets[key])]
+
+
+# Time, holds, and what the log shows.
+
+
+def test_attack_release_one_second_early(world: Any) -> None:
+    world.to_opening()
+    agent = agent_of(world)
+    deadline = ceremony.instant("2026-03-23T01:00:00.000Z")
+    assert code(agent.step(now=deadline - timedelta(milliseconds=1))) == "deadline_not_reached"
+    assert code(agent.step(now=world.now - SECOND)) == "challenge_window"
+    assert code(agent.step()) == "SaysReady"
+
+
+def test_hall_that_closes_before_the_deadline_and_settle_has_not_closed(world: Any) -> None:
+    for number in range(3):
+        world.submit(world.bidder(number))
+    world.close(at=ceremony.instant("2026-03-23T01:00:59.000Z"))
+    world.freeze()
+    world.now += timedelta(hours=1)
+    assert code(agent_of(world).step()) == "not_closed"
+
+
+def test_hall_that_stamps_close_with_a_later_time_than_it_was_logged_is_seen(world: Any) -> None:
+    for number in range(3):
+        world.submit(world.bidder(number))
+    early = world.now
+    world.by_duty("close", {"deadline": "2026-03-23T01:00:00.000Z"}, at="2026-03-23T01:01:00.000Z")
+    agent = agent_of(world)
+    agent.read()
+    assert agent.log.stamps[-1].at == early
+    world.now = ceremony.instant("2026-03-23T03:00:00.000Z")
+    assert code(agent.step()) == "not_closed"
+
+
+def test_attack_release_under_a_hold(world: Any) -> None:
+    world.to_opening()
+    hold = world.by_duty("hold", {"reason": "objection", "ref": "3" * 64, "stage": "bidding", "left_s": 0})
+    assert code(agent_of(world).step()) == "on_hold"
+    world.by_duty("resume", {"ref": "4" * 64, "until": "2026-03-23T01:00:00.000Z"})
+    assert code(agent_of(world).step()) == "on_hold", "another hold's resume does not lift this one"
+    world.by_duty("resume", {"ref": hold.act["ref"], "until": "2026-03-23T01:00:00.000Z"})
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_attack_release_under_a_hold_that_came_after_ready(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    world.by_duty("hold", {"reason": "objection", "ref": "3" * 64, "stage": "bidding", "left_s": 0})
+    assert {code(agent.step()) for agent in world.all_agents()} == {"on_hold"}
+
+
+def test_attack_release_under_a_suspension_lifted_by_the_hall_alone(world: Any) -> None:
+    world.to_opening()
+    directive = world.by_supervisor("suspend")
+    world.by_duty("hold", {"reason": "directive", "ref": directive.leaf.hex(), "stage": "bidding", "left_s": 0})
+    world.by_duty("resume", {"ref": directive.leaf.hex(), "until": "2026-03-23T01:00:00.000Z"})
+    forged = world.draft("directive", {"what": "resume", "reason": "", "power": "P-1"}, role="supervisor")
+    world.log_act(forged, [("supervisor", world.duty)])
+    assert code(agent_of(world).step()) == "suspended"
+    world.by_supervisor("resume")
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_attack_release_after_termination(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    world.by_owner("terminate", {"reason": "取消"})
+    assert {code(agent.step()) for agent in world.all_agents()} == {"tender_terminated"}
+
+
+def test_attack_release_with_two_bids(world: Any) -> None:
+    world.to_opening(bids=2)
+    step = agent_of(world).step()
+    assert isinstance(step, release.Refuses) and step.code == "fewer_than_bids_min"
+    logged = agent_of(world).says(step)
+    assert logged.act["refusal"] == "fewer_than_bids_min"
+    again = agent_of(world).step()
+    assert isinstance(again, release.Refuses) and again.act is None, "a refusal is logged once"
+
+
+def test_attack_release_with_a_stale_checkpoint(world: Any) -> None:
+    world.to_opening()
+    before = world.checkpoint(at=ceremony.instant("2026-03-23T00:59:59.000Z"))
+    assert code(agent_of(world).step(checkpoint=before)) == "checkpoint_stale"
+    old = world.checkpoint()
+    world.now += timedelta(hours=1, seconds=1)
+    assert code(agent_of(world).step(checkpoint=old)) == "checkpoint_stale"
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_one_fresh_witness_beside_stale_ones_is_no_quorum(world: Any) -> None:
+    world.to_opening()
+    stale = world.checkpoint(at=ceremony.instant("2026-03-23T00:59:59.000Z"), witnesses=["witness-centre"])
+    fresh = world.checkpoint(witnesses=["witness-regulator"])
+    mixed = stale.with_line(fresh.signatures[-1])
+    assert code(agent_of(world).step(checkpoint=mixed)) == "checkpoint_stale"
+
+
+def test_checkpoint_of_the_operators_side_alone_is_refused(world: Any) -> None:
+    world.to_opening()
+    alone = world.checkpoint(witnesses=["witness-centre", "witness-notary"])
+    with pytest.raises(Refused, match="quorum_group"):
+        agent_of(world).step(checkpoint=alone)
+
+
+def test_attack_release_from_a_forked_log(world: Any) -> None:
+    world.to_opening()
+    agent = agent_of(world)
+    agent.read()
+    world.leaves[-1] = world.leaves[-1][:-2] + b"}}"
+    world.tree = merkle.Tree(merkle.leaf_hash(leaf) for leaf in world.leaves)
+    world.append(b"\x02" + bytes(32))
+    with pytest.raises(Refused, match="log_forked"):
+        agent.read()
+
+
+def test_attack_rolled_back_log(world: Any) -> None:
+    world.to_opening()
+    agent = agent_of(world)
+    agent.read()
+    with pytest.raises(Refused, match="log_rolled_back"):
+        agent.read(world.checkpoint(len(world.leaves) - 1))
+
+
+def test_attack_leaf_held_back_from_the_trustee(world: Any) -> None:
+    world.to_opening()
+    quorum = note.verify_quorum(world.checkpoint(), world.trust)
+    hold = len(world.leaves) - 1
+    for leaves in (world.leaves[:hold], [*world.leaves[:hold], b"\x02" + bytes(32)]):
+        with pytest.raises(Refused, match=r"log_incomplete|log_forked"):
+            whole_log.WholeLog("").advance(leaves, quorum)
+
+
+# Extensions.
+
+
+def extend(world: Any, deadline: str, **common: Any) -> Any:
+    was = "2026-03-23T01:00:00.000Z"
+    return world.by_owner("deadline", {"deadline": deadline, "was": was, "reason": "extension"}, **common)
+
+
+def test_extension_keeps_everything_shut_and_admits_later_bids(world: Any) -> None:
+    for number in range(3):
+        world.submit(world.bidder(number))
+    extend(world, "2026-03-30T01:00:00.000Z")
+    for agent in world.all_agents():
+        agent.read()
+    world.now = ceremony.instant("2026-03-25T01:00:00.000Z")
+    assert code(agent_of(world).step()) == "deadline_not_reached"
+    world.submit(world.bidder(3))
+    world.close(deadline=ceremony.instant("2026-03-30T01:00:00.000Z"))
+    world.freeze()
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_attack_hidden_extension(world: Any) -> None:
+    """The hall logs the owner's extension, then closes at the old deadline as if it had never been."""
+    for number in range(3):
+        world.submit(world.bidder(number))
+    extend(world, "2026-03-30T01:00:00.000Z")
+    agent_of(world).read()
+    world.after_deadline()
+    assert code(agent_of(world).step()) == "deadline_not_reached"
+    world.now = ceremony.instant("2026-03-30T02:00:00.000Z")
+    assert code(agent_of(world).step()) == "not_closed", "a close that quotes the old deadline is void"
+
+
+def test_attack_hidden_extension_as_a_private_act(world: Any) -> None:
+    with pytest.raises(Refused, match="act_hidden"):
+        world.private("deadline", {"deadline": "2026-03-30T01:00:00.000Z"}, by=world.owner)
+
+
+def test_attack_hidden_extension_by_withholding_stamps(world: Any) -> None:
+    """A trustee that was shown no early checkpoint waits for the extension all the same, and admits nobody by it."""
+    for number in range(3):
+        world.submit(world.bidder(number))
+    extension = extend(world, "2026-03-30T01:00:00.000Z")
+    size = extension.index + 1
+    in_time = world.checkpoint(size)
+    world.submit(world.bidder(3), at=ceremony.instant("2026-03-25T01:00:00.000Z"))
+    world.close(deadline=ceremony.instant("2026-03-30T01:00:00.000Z"))
+    world.freeze()
+    world.now += timedelta(seconds=300)
+    agent = agent_of(world)
+    assert code(agent.step(now=ceremony.instant("2026-03-24T01:00:00.000Z"))) == "deadline_not_reached"
+    assert code(agent.step()) == "not_closed", "not shown to be witnessed in time: the old deadline admits"
+    log = agent.read()
+    stamp = whole_log.verify_stamp(in_time.encode(), world.tree.consistency_proof(size), world.trust, log)
+    world.now += timedelta(seconds=300)
+    assert code(agent.step(stamps=(stamp,))) == "SaysReady"
+
+
+def test_attack_stamp_of_a_fork_proves_nothing(world: Any) -> None:
+    world.to_opening()
+    log = agent_of(world).read()
+    forged = note.sign_checkpoint(note.Checkpoint(log_origin(world), 5, b"\x07" * 32), signer=world.log_key)
+    for name, signer in world.witness_keys.items():
+        forged = forged.with_line(note.cosign(forged, name=name, signer=signer, at=world.now))
+    with pytest.raises(Refused, match="log_forked"):
+        whole_log.verify_stamp(forged.encode(), world.tree.consistency_proof(5), world.trust, log)
+
+
+def log_origin(world: Any) -> str:
+    return str(world.trust.log.name)
+
+
+def test_attack_extension_after_close(world: Any) -> None:
+    world.to_opening()
+    extend(world, "2026-03-30T01:00:00.000Z", at="2026-03-22T01:00:00.000Z")
+    assert code(agent_of(world).step()) == "SaysReady", "void after close, whatever time it claims"
+
+
+def test_attack_extension_by_the_hall_or_by_a_bidder(world: Any) -> None:
+    stranger = world.bidder(9)
+    fields = {"deadline": "2026-03-30T01:00:00.000Z", "was": "2026-03-23T01:00:00.000Z", "reason": "extension"}
+    world.log_act(world.draft("deadline", fields), [("owner", world.duty)])
+    world.log_act(world.draft("deadline", fields, role="owner"), [("owner", stranger.signer)])
+    world.to_opening()
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_attack_extension_outside_the_chain_has_no_effect(world: Any) -> None:
+    fields = {"deadline": "2026-03-30T01:00:00.000Z", "was": "2026-03-23T01:00:00.000Z", "reason": "extension"}
+    world.log_act(world.draft("deadline", fields, role="owner", seq=9), [("owner", world.owner.signer)], chained=False)
+    world.to_opening()
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def outage(world: Any, begun: str, ended: str) -> None:
+    world.by_duty("incident", {"what": "outage", "from": begun, "to": ended, "text": "witnesses unreachable"})
+
+
+def test_extension_in_an_outage_of_the_witnesses_admits(world: Any) -> None:
+    for number in range(2):
+        world.submit(world.bidder(number))
+    agent_of(world).read()
+    world.now = ceremony.instant("2026-03-23T00:30:00.000Z")
+    extend(world, "2026-03-30T01:00:00.000Z")
+    world.now = ceremony.instant("2026-03-23T02:30:00.000Z")
+    outage(world, "2026-03-23T00:15:00.000Z", "2026-03-23T02:15:00.000Z")
+    world.submit(world.bidder(2))
+    agent_of(world).read()
+    world.close(deadline=ceremony.instant("2026-03-30T01:00:00.000Z"))
+    world.freeze()
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_attack_outage_invented_while_witnesses_were_stamping(world: Any) -> None:
+    for number in range(2):
+        world.submit(world.bidder(number))
+    world.now = ceremony.instant("2026-03-23T01:20:00.000Z")
+    log = agent_of(world).read()
+    stamp = whole_log.Stamp(log.size, ceremony.instant("2026-03-23T01:20:00.000Z"))
+    extend(world, "2026-03-30T01:00:00.000Z", at="2026-03-23T00:30:00.000Z")
+    outage(world, "2026-03-23T00:15:00.000Z", "2026-03-23T02:15:00.000Z")
+    world.submit(world.bidder(2))
+    world.close(deadline=ceremony.instant("2026-03-30T01:00:00.000Z"))
+    world.freeze()
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step(stamps=(stamp,))) == "not_closed"
+
+
+def test_deadline_in_force_needs_no_signatures_when_they_were_proved(world: Any) -> None:
+    terms = ceremony.terms(world_log(world).of(world.tender_id)[0])
+    found = ceremony.deadline_in_force(terms, (), ())
+    assert found.deadline == found.shut_until == terms.deadline and found.close is None
+
+
+def world_log(world: Any) -> whole_log.WholeLog:
+    quorum = note.verify_quorum(world.checkpoint(), world.trust)
+    return whole_log.WholeLog("").advance(world.leaves, quorum)
+
+
+# READY, complaints, release.
+
+
+def test_no_share_leaves_before_every_lock_has_t_ready(world: Any) -> None:
+    world.to_opening()
+    world.ready_all([*world.agents[0], world.agents[1][0]])
+    assert code(agent_of(world).step()) == "others_not_ready"
+    assert code(world.agents[0][0].step()) == "others_not_ready"
+    world.ready_all([world.agents[1][1]])
+    assert code(agent_of(world).step()) == "Releases"
+
+
+def test_ready_acts_of_strangers_do_not_count(world: Any) -> None:
+    world.to_opening()
+    world.ready_all([*world.agents[0], world.agents[1][0]])
+    step = world.agents[1][1].step()
+    fields = dict(step.act)
+    fields.pop("kind")
+    for signer in (world.duty, world.agents[0][0].signer, world.agents[1][0].signer):
+        world.log_act(world.draft("ready", fields, role="trustee"), [("trustee", signer)])
+    assert code(agent_of(world).step()) == "others_not_ready"
+
+
+def test_refusal_after_ready_takes_it_back(world: Any) -> None:
+    world.to_opening()
+    world.ready_all([*world.agents[0][:2], *world.agents[1][:2]])
+    hidden = world.bids.pop()
+    shown = (world.receipt(hidden.evidence, hidden.salt_c, hidden.confidential),)
+    agent = agent_of(world)
+    refusal = agent.step(receipts=shown, bids=world.bids)
+    assert code(refusal) == "receipt_left_out"
+    agent.says(refusal)
+    world.bids.append(hidden)
+    assert code(world.agents[0][0].step()) == "others_not_ready"
+
+
+def test_ready_names_the_checkpoint_and_the_freeze(world: Any) -> None:
+    world.to_opening()
+    agent = agent_of(world)
+    step = agent.step()
+    assert step.act["checkpoint"] == {"size": agent.log.size, "root": agent.log.root.hex()}
+    assert step.act["freeze"] == world.frozen.leaf.hex()
+    assert step.act["complaints"] == [] and step.act["refusal"] is None
+
+
+def test_attack_hall_alters_the_act_it_gives_to_sign(world: Any) -> None:
+    world.to_opening()
+    step = agent_of(world).step()
+    fields = {name: value for name, value in step.act.items() if name != "kind"}
+    honest = world.draft("ready", fields, role="trustee")
+    assert release.check_draft(step, world.tender_id, honest) == honest
+    changes: tuple[dict[str, Any], ...] = (
+        {"freeze": "0" * 64},
+        {"tender_id": "0" * 64},
+        {"kind": "release"},
+        {"draws": ["0" * 64]},
+        {"shares_hash": "0" * 64},
+        {"role": "owner"},
+    )
+    for change in changes:
+        with pytest.raises(Refused, match="act_draft_differs"):
+            release.check_draft(step, world.tender_id, {**honest, **change})
+    del honest["complaints"]
+    with pytest.raises(Refused, match="act_draft_differs"):
+        release.check_draft(step, world.tender_id, honest)
+
+
+def spoiled_share(number: int, index: int) -> Any:
+    """A bidder seals garbage to one trustee."""
+
+    def spoil(header: Any) -> Any:
+        locks = list(header.locks)
+        shares = list(locks[number].shares)
+        shares[index - 1] = replace(shares[index - 1], ct=bytes(48))
+        locks[number] = replace(locks[number], shares=tuple(shares))
+        return replace(header, locks=tuple(locks))
+
+    return spoil
+
+
+def test_attack_garbage_share_to_one_trustee_is_complained_of_and_waits_for_rescue(world: Any) -> None:
+    bad = world.submit(world.bidder(0), spoil=spoiled_share(1, 1))
+    world.submit(world.bidder(1))
+    world.submit(world.bidder(2))
+    world.after_deadline()
+    step = agent_of(world).step()
+    assert [each["header"] for each in step.act["complaints"]] == sorted(each.hash().hex() for each in bad.headers)
+    agent_of(world).says(step)
+    world.ready_all([*world.agents[0], *world.agents[1][1:]])
+    waiting = agent_of(world).step()
+    assert code(waiting) == "rescue_window"
+    world.everybody_reads_and_waits(600)
+    complaints = [combine.Complaint(agent_of(world).trustee.id, header.hash(), 1, 1) for header in bad.headers]
+    gathered = combine.open_shares(
+        world.release_all(), world.headers(), complaints, reader="room", key=world.room_key[0]
+    )
+    assert gathered.accused == (), "who complained need not release"
+    header = bad.headers[0]
+    found = combine.secrets_of(header.hash(), header, gathered, complaints)
+    assert isinstance(found, combine.Secrets)
+    with pytest.raises(Refused, match="lock_section"):
+        lock.verify_lock_section(header, world.roster, found.secrets)
+    assert combine.false_complainers(header.hash(), header, world.roster, found.secrets, complaints) == ()
+
+
+def test_attack_trustees_wrong_share_is_named(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    releases = world.release_all()
+    liar = releases[3]
+    value = jcs.loads(liar.shares)
+    lied = world.bids[0].headers[0].hash().hex()
+    for entry in value["record"]:
+        if entry["header"] == lied:
+            entry["share"] = "00" * 32
+    releases[3] = replace(liar, shares=jcs.dumps(value))
+    gathered = combine.open_shares(releases, world.headers(), [], reader="room", key=world.room_key[0])
+    assert gathered.accused == (
+        combine.Accused(liar.trustee, bytes.fromhex(lied), liar.lock, liar.index, "share_wrong"),
+    )
+    header = world.bids[0].headers[0]
+    assert combine.secrets_of(header.hash(), header, gathered, []) == combine.Secrets(world.bids[0].secrets[0])
+
+
+def test_attack_trustees_wrong_sealed_share_is_named(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    releases = world.release_all()
+    liar = releases[0]
+    value = jcs.loads(liar.shares)
+    hashed = bytes.fromhex(value["documents"][0]["header"])
+    info = release.sealed_info(liar.freeze, liar.lock, liar.index, hashed)
+    enc, ct = hpke.seal_derand(world.room_key[1], info, b"\x01" * 32, b"\x02" * 32)
+    value["documents"][0]["room"] = (enc + ct).hex()
+    value["documents"].pop()
+    releases[0] = replace(liar, shares=jcs.dumps(value))
+    gathered = combine.open_shares(releases, world.headers(), [], reader="room", key=world.room_key[0])
+    assert {(each.trustee, each.code) for each in gathered.accused} == {
+        (liar.trustee, "share_wrong"),
+        (liar.trustee, "share_missing"),
+    }
+
+
+def test_attack_unreadable_shares_object_is_named(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    releases = world.release_all()
+    for data in (b"not json", b"[]", b'{"documents":[],"draws":[],"record":[{"header":"zz","share":"00"}]}'):
+        bad = [replace(releases[0], shares=data), *releases[1:]]
+        gathered = combine.open_shares(bad, world.headers(), [], reader="room", key=world.room_key[0])
+        assert "shares_unreadable" in {each.code for each in gathered.accused}
+        header = world.bids[0].headers[1]
+        assert isinstance(combine.secrets_of(header.hash(), header, gathered, []), combine.Secrets)
+
+
+def test_attack_trustees_false_complaint_is_named(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    liar = agent_of(world)
+    header = world.bids[0].headers[1]
+    complaints = [combine.Complaint(liar.trustee.id, header.hash(), 1, 1)]
+    releases = world.release_all([agent for agent in world.all_agents() if agent is not liar])
+    gathered = combine.open_shares(releases, world.headers(), complaints, reader="room", key=world.room_key[0])
+    found = combine.secrets_of(header.hash(), header, gathered, complaints)
+    assert isinstance(found, combine.Secrets)
+    named = combine.false_complainers(header.hash(), header, world.roster, found.secrets, complaints)
+    assert named == (liar.trustee.id,)
+
+
+def test_lock_below_t_by_silence_is_not_by_complaints(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    header = world.bids[0].headers[0]
+    releases = [made for made in world.release_all() if (made.lock, made.index) not in ((1, 1), (1, 2))]
+    one = [combine.Complaint("regulator-1", header.hash(), 1, 1)]
+    two = [*one, combine.Complaint("inspector-1", header.hash(), 1, 2)]
+    gathered = combine.open_shares(releases, world.headers(), two, reader="room", key=None)
+    assert combine.secrets_of(header.hash(), header, gathered, one) == combine.Unopened(1, "silence")
+    expected = combine.Unopened(1, "complaints", ("regulator-1", "inspector-1"))
+    assert combine.secrets_of(header.hash(), header, gathered, two) == expected
+
+
+def test_release_that_was_lost_on_the_way_is_made_again_and_never_twice(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    agent = agent_of(world)
+    lost = agent.step()
+    agent.memory = lost.memory
+    again = agent.step()
+    assert isinstance(again, release.Releases)
+    agent.says(again)
+    assert code(agent.step()) == "Rests"
+
+
+def test_memory_and_log_survive_the_agents_disk(world: Any) -> None:
+    world.to_opening()
+    world.ready_all()
+    agent = agent_of(world)
+    agent.says(agent.step())
+    log = agent.read()
+    assert whole_log.WholeLog.of_object(jcs.loads(jcs.dumps(log.object()))) == log
+    assert Memory.of_object(jcs.loads(jcs.dumps(agent.memory.object()))) == agent.memory
+    agent.log = whole_log.WholeLog.of_object(log.object())
+    agent.memory = Memory.of_object(agent.memory.object())
+    assert code(agent.step()) == "Rests"
+
+
+def test_reading_step_by_step_is_reading_at_once(world: Any) -> None:
+    world.to_opening()
+    whole = world_log(world)
+    stepwise = whole_log.WholeLog("")
+    for size in range(1, len(world.leaves) + 1, 3):
+        quorum = note.verify_quorum(world.checkpoint(size), world.trust)
+        stepwise = stepwise.advance(world.leaves[stepwise.size : size], quorum)
+    quorum = note.verify_quorum(world.checkpoint(), world.trust)
+    stepwise = stepwise.advance(world.leaves[stepwise.size :], quorum)
+    assert (stepwise.tenders, stepwise.hall, stepwise.keys, stepwise.root) == (
+        whole.tenders,
+        whole.hall,
+        whole.keys,
+        whole.root,
+    )
+
+
+def test_supplementary_freeze_opens_the_omitted_bid_and_only_it(world: Any) -> None:
+    for number in range(4):
+        world.submit(world.bidder(number))
+    omitted = world.bids.pop()
+    world.after_deadline()
+    world.ready_all()
+    world.release_all()
+    world.bids.append(omitted)
+    world.freeze(supplements=world.frozen)
+    world.everybody_reads_and_waits(300)
+    world.ready_all()
+    step = agent_of(world).step()
+    assert isinstance(step, release.Releases)
+    listed = jcs.loads(step.shares)
+    assert [each["header"] for each in listed["record"]] == [omitted.headers[0].hash().hex()]
+    assert [each["header"] for each in listed["documents"]] == [omitted.headers[1].hash().hex()]
+
+
+def test_supplementary_freeze_that_drops_a_released_bid_is_refused(world: Any) -> None:
+    world.to_opening(bids=4)
+    world.ready_all()
+    world.release_all()
+    dropped = world.bids.pop()
+    world.freeze(supplements=world.frozen)
+    world.everybody_reads_and_waits(300)
+    assert code(agent_of(world).step()) == "freeze_drops_released_bid"
+    assert dropped.headers[0].hash().hex() in agent_of(world).memory.released[0].headers
+
+
+def test_freeze_that_supplements_nothing_is_void(world: Any) -> None:
+    world.to_opening()
+    first = world.frozen
+    world.freeze(world.bids[:2])
+    world.list_hash = first.act["list_hash"]
+    step = agent_of(world).step()
+    assert code(step) == "SaysReady" and step.act["freeze"] == first.leaf.hex()
+
+
+def test_sealed_share_of_one_release_is_worthless_in_another(world: Any) -> None:
+    """The info binds freeze, seat and header."""
+    world.to_opening()
+    world.ready_all()
+    made = world.release_all()[0]
+    moved = replace(made, freeze=hashlib.sha256(b"another freeze").digest())
+    gathered = combine.open_shares([moved], world.headers(), [], reader="room", key=world.room_key[0])
+    assert {each.code for each in gathered.accused} == {"release_unopenable"}
+
+
+def test_public_kinds_that_the_machine_reads_are_public(world: Any) -> None:
+    read = {"deadline", "close", "freeze", "hold", "resume", "terminate", "directive", "ready", "release", "incident"}
+    assert read <= acts.PUBLIC_KINDS
+    assert frozen.list_object(()) == b"[]"

@@ -1,0 +1,268 @@
+"""Uploads: a sealed body arrives segment by segment, each checked against the hash announced for it.
+
+docs/contract.md (HTTP, Uploads). The rules upheld:
+- the door holds one segment at a time (1 MiB) and keeps it only under its own hash;
+- an organisation may have 3 × the limit of unsubmitted bytes, and nothing of another organisation's is ever shown;
+- the same leaves announced again are the same upload: whoever was cut off goes on where it stopped;
+- what is not submitted within seven days is dropped; what is not complete at the deadline counts as withdrawn (E-37);
+- what was submitted may be handed in again, byte for byte, until the verdict (a loss is the platform's).
+
+Whoever controls the store can lose segments, and the verdict says *lost*; they cannot change one, nor read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from bidding import box, lots
+from bidding.box import Stored
+from crypto import body, header
+from crypto.refusal import Refused
+from storage.blobs import Blobs
+from storage.ports import Below, Row
+from storage.unit import Database, Unit
+from storage.world import stamp
+from trading import journal, tenders
+from trading.hall import Hall
+from trading.journal import Logged, Outcome
+from trading.lifecycle import State
+from trading.roles import Actor, Permission
+
+QUOTA_TIMES = 3
+ABANDONED_DAYS = 7
+DROPPED_AT_ONCE = 50
+OPEN, SUBMITTED, DROPPED = "open", "submitted", "dropped"
+HASH_DIGITS = 64
+
+
+class BeginUpload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Announce a body of `size` bytes for a lot; `leaves` are the SHA-256 (hex) of its segments, in order."""
+
+    lot: str
+    size: int
+    leaves: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where one segment goes: of which upload, its number from 0, its hash (hex) and how many bytes it has."""
+
+    upload: str
+    number: int
+    name: str
+    bytes: int
+
+
+async def begin(cmd: BeginUpload, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
+    """Open an upload, or find the one that was opened for the same leaves. Result: id, missing (numbers of segments).
+
+    Raises Refused: bid_received_after_deadline and bidding_not_open (E-36), upload_leaves_wrong, upload_too_large,
+    upload_over_quota.
+    """
+    held = await tenders.load(unit, cmd.lot)
+    actor.must(Permission.BID_UPLOAD, now=now)
+    known = await lots.terms(unit, held.tender)
+    in_force = (await lots.deadlines(unit, held.tender, known, now=now, hall=hall)).deadline
+    box.check_open(box.Lot(known, held.tender.state, in_force), now=now)
+    limit = header.body_len_of(header.padded(known.plaintext_max))
+    _check_announced(cmd, limit)
+    # One organisation's uploads wait for each other, so that two at once cannot both slip under the quota.
+    await unit.seize(f"uploads {actor.organisation}")
+    mine = await unit.upload.find({"organisation": actor.organisation, "state": OPEN})
+    same = next((row for row in mine if row["lot"] == cmd.lot and row["body"]["leaves"] == cmd.leaves), None)
+    if same is not None:
+        return Outcome(result={"id": same["id"], "missing": await missing(unit, same)})
+    used = sum(row["bytes"] for row in mine)
+    if used + cmd.size > QUOTA_TIMES * limit:
+        raise Refused("upload_over_quota", used=used, bytes=cmd.size, bytes_max=QUOTA_TIMES * limit)
+    id_ = hall.entropy(16).hex()
+    row = {
+        "id": id_,
+        "organisation": actor.organisation,
+        "lot": cmd.lot,
+        "created": stamp(now),
+        "state": OPEN,
+        "bytes": cmd.size,
+    }
+    root = body.root_of(bytes.fromhex(leaf) for leaf in cmd.leaves).hex()
+    await unit.upload.insert({**row, "body": {"leaves": cmd.leaves, "root": root, "prefix": ""}})
+    logged = await _log(unit, hall, held.tender.tender_id, cmd.lot, id_, cmd.size, actor, now)
+    return Outcome((logged,), result={"id": id_, "missing": list(range(len(cmd.leaves)))})
+
+
+async def slot(unit: Unit, id_: str, number: int, *, actor: Actor, now: datetime, hall: Hall) -> Slot:
+    """Where a segment goes, if this organisation may put it now. Raises Refused: upload_unknown, upload_closed,
+    bid_received_after_deadline, bidding_not_open."""
+    row = await own(unit, id_, actor=actor)
+    leaves = row["body"]["leaves"]
+    if not 0 <= number < len(leaves):
+        raise Refused("upload_segment_unknown", number=number, segments=len(leaves))
+    held = await tenders.load(unit, row["lot"])
+    if row["state"] == SUBMITTED:
+        # What the store lost may be put back while nothing has been said about it.
+        if held.tender.state not in (State.BIDDING, State.CLOSED, State.FROZEN, State.OPENING):
+            raise Refused("upload_closed", upload=id_)
+    elif row["state"] == OPEN:
+        known = await lots.terms(unit, held.tender)
+        in_force = (await lots.deadlines(unit, held.tender, known, now=now, hall=hall)).deadline
+        box.check_open(box.Lot(known, held.tender.state, in_force), now=now)
+    else:
+        raise Refused("upload_closed", upload=id_)
+    last = number == len(leaves) - 1
+    expected = row["bytes"] - number * header.SEGMENT_BYTES if last else header.SEGMENT_BYTES
+    return Slot(id_, number, leaves[number], expected)
+
+
+async def put(database: Database, blobs: Blobs, place: Slot, data: bytes, *, actor: Actor, bearer: str = "") -> None:
+    """Keep one whole segment under its hash, and remember that it is here. Doing it again changes nothing.
+
+    Raises Refused: upload_segment_length, segment_hash_differs, store_full, upload_unknown, upload_closed.
+    """
+    if len(data) != place.bytes:
+        raise Refused("upload_segment_length", number=place.number, bytes=len(data), expected=place.bytes)
+    await blobs.put(place.name, data)
+    prefix = data[: header.PREFIX_BYTES] if place.number == 0 else None
+    await database.write(lambda unit: _arrived(unit, place, prefix, actor), bearer=bearer)
+    if await blobs.size(place.name) is None:
+        # An abandoned upload with the same segment was dropped in between.
+        await blobs.put(place.name, data)
+
+
+async def status(unit: Unit, id_: str, *, actor: Actor) -> dict[str, Any]:
+    """Which segments of an upload are here: id, lot, size, state, segments (count), here, missing."""
+    row = await own(unit, id_, actor=actor)
+    absent = await missing(unit, row)
+    count = len(row["body"]["leaves"])
+    here = sorted(set(range(count)) - set(absent))
+    told = {"id": id_, "lot": row["lot"], "size": row["bytes"], "state": row["state"], "segments": count}
+    return {**told, "here": here, "missing": absent}
+
+
+async def own(unit: Unit, id_: str, *, actor: Actor) -> Row:
+    """The upload's row; another organisation's does not exist. Raises Refused("upload_unknown")."""
+    row = await unit.upload.read(id_)
+    if row is None or not actor.organisation or row["organisation"] != actor.organisation:
+        raise Refused("upload_unknown", upload=id_)
+    return row
+
+
+async def missing(unit: Unit, row: Row) -> list[int]:
+    """The numbers of the segments that are not here, ascending."""
+    found = await unit.segment.find({"upload": row["id"]})
+    return sorted(set(range(len(row["body"]["leaves"]))) - {each["number"] for each in found})
+
+
+async def stored(unit: Unit, row: Row | None) -> Stored | None:
+    """An upload as the box judges it: two statements, however many segments it has."""
+    if row is None or row["state"] == DROPPED:
+        return None
+    count = await unit.segment.count({"upload": row["id"]})
+    told = row["body"]
+    complete = count == len(told["leaves"])
+    return Stored(row["bytes"], bytes.fromhex(told["root"]), complete, bytes.fromhex(told["prefix"]))
+
+
+async def submitted(unit: Unit, rows: Sequence[Row]) -> None:
+    """Mark uploads as handed in: they no longer count against the quota, and are never dropped."""
+    for row in rows:
+        if row["state"] != SUBMITTED:
+            await unit.upload.update({**row, "state": SUBMITTED}, expected_version=row["version"])
+
+
+async def drop_abandoned(database: Database, blobs: Blobs, *, now: datetime) -> int:
+    """Drop uploads that were opened seven days ago and never submitted; returns how many. Due by query, restart-safe.
+
+    Segments are deleted while the organisation's uploads are held, and only those that no other upload has; a crash
+    in between leaves rows whose upload is dropped in the next round.
+    """
+    limit = stamp(now - timedelta(days=ABANDONED_DAYS))
+    old = await database.read(
+        lambda unit: unit.upload.find({"state": OPEN, "created": Below(limit)}, limit=DROPPED_AT_ONCE)
+    )
+    for row in old:
+        await database.write(lambda unit, id_=row["id"]: _drop(unit, blobs, id_))  # type: ignore[misc]
+    return len(old)
+
+
+async def keep_locked(database: Database, blobs: Blobs, lot: str, *, until: datetime) -> int:
+    """Lock every segment of the lot's submitted bids until the end of their retention; returns how many segments.
+
+    For the clockwork, after the freeze: a job a bid would let a queue count the bids.
+    """
+    rows = await database.read(lambda unit: unit.submission.find({"lot": lot}))
+    ids = [id_ for row in rows for id_ in row["body"]["uploads"]]
+    locked = 0
+    for id_ in ids:
+        upload = await database.read(lambda unit, id_=id_: unit.upload.read(id_))  # type: ignore[misc]
+        assert upload is not None, "a submission names uploads that are there"
+        for name in upload["body"]["leaves"]:
+            await blobs.keep(name, until)
+            locked += 1
+    return locked
+
+
+async def _arrived(unit: Unit, place: Slot, prefix: bytes | None, actor: Actor) -> None:
+    await unit.share(f"segments {actor.organisation}")
+    row = await own(unit, place.upload, actor=actor)
+    if row["state"] == DROPPED:
+        raise Refused("upload_closed", upload=place.upload)
+    if await unit.segment.read(place.upload, place.number) is None:
+        await unit.segment.insert(
+            {
+                "upload": place.upload,
+                "number": place.number,
+                "hash": place.name,
+                "organisation": actor.organisation,
+                "bytes": place.bytes,
+            }
+        )
+    if prefix is not None and not row["body"]["prefix"]:
+        told = {**row["body"], "prefix": prefix.hex()}
+        await unit.upload.update({**row, "body": told}, expected_version=row["version"])
+
+
+async def _drop(unit: Unit, blobs: Blobs, id_: str) -> None:
+    row = await unit.upload.read(id_)
+    if row is None or row["state"] != OPEN:
+        return
+    await unit.seize(f"segments {row['organisation']}")
+    for each in await unit.segment.find({"upload": id_}):
+        await unit.segment.delete(id_, each["number"])
+        if await unit.segment.count({"hash": each["hash"]}) == 0:
+            await blobs.delete(each["hash"])
+    await unit.upload.update({**row, "state": DROPPED}, expected_version=row["version"])
+
+
+def _check_announced(cmd: BeginUpload, limit: int) -> None:
+    """The size is that of a body, and the leaves are as many as it has segments."""
+    if cmd.size > limit:
+        raise Refused("upload_too_large", bytes=cmd.size, bytes_max=limit)
+    try:
+        header.padded_of_body(cmd.size)
+    except Refused as refused:
+        raise Refused("upload_leaves_wrong", bytes=cmd.size, problem=refused.code) from refused
+    if len(cmd.leaves) != -(-cmd.size // header.SEGMENT_BYTES):
+        raise Refused("upload_leaves_wrong", bytes=cmd.size, problem=f"{len(cmd.leaves)} leaves")
+    for leaf in cmd.leaves:
+        if len(leaf) != HASH_DIGITS or set(leaf) - set("0123456789abcdef"):
+            raise Refused("upload_leaves_wrong", bytes=cmd.size, problem="hex")
+
+
+async def _log(
+    unit: Unit, hall: Hall, tender_id: str, lot: str, id_: str, size: int, actor: Actor, now: datetime
+) -> Logged:
+    return await journal.private_act(
+        unit,
+        hall=hall,
+        lot=lot,
+        tender_id=tender_id,
+        kind="upload",
+        fields={"upload": id_, "size": size},
+        actor=actor,
+        now=now,
+    )

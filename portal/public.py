@@ -72,8 +72,10 @@ def routes(running: Running) -> list[BaseRouteHandler]:
         return {"size": await ledger.cosign(line, witnesses=service.hall.trust.witnesses, now=world.now())}
 
     @get("/api/v1/lots", summary="Published lots")
-    async def lots(state: str | None = None, q: str | None = None) -> list[dict[str, Any]]:
-        return await database.read(lambda unit: queries.lots(unit, state=state, q=q, now=world.now()))
+    async def lots(
+        where: Annotated[str | None, Parameter(query="state")] = None, q: str | None = None
+    ) -> list[dict[str, Any]]:
+        return await database.read(lambda unit: queries.lots(unit, state=where, q=q, now=world.now()))
 
     @get("/api/v1/lots/{lot:str}", summary="One lot: notice, terms, state")
     async def lot(lot: str) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""The embedded hall's doors under one port: every room's routes, one way to refuse, an OpenAPI document.
+
+In production each door is a process of its own with its own database role; here they share one application, and the
+same guards (role × verb) stand in front of the same commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from crypto import words
+from crypto.refusal import Refused
+from portal import demo_clock, pages, public
+from portal.running import VERSION, Running
+from trading import verbs as trading_verbs
+from trading.counter import problems
+from trading.counter.verbs import Verb, routes
+
+ROOMS = ("crypto", "storage", "trading", "bidding", "experts", "supervision", "portal")
+
+
+def verbs() -> tuple[Verb, ...]:
+    """Every verb of the hall."""
+    return (*trading_verbs.DESK, *trading_verbs.CENTRE, *trading_verbs.BIDDERS)
+
+
+def build(running: Running) -> Litestar:
+    """The application over one running hall."""
+    handlers: list[Any] = [*public.routes(running), *routes(verbs(), running.service), *rooms(running)]
+    handlers += pages.routes(running)
+    if running.folder.card.demo:
+        handlers += demo_clock.routes(running)
+    return Litestar(
+        handlers,
+        state=State({"words": words.load(*ROOMS)}),
+        exception_handlers={
+            Refused: problems.on_refused,
+            HTTPException: problems.on_http,
+            Exception: problems.on_error,
+        },
+        openapi_config=OpenAPIConfig(
+            title="Tradehall", version=VERSION, path="/schema", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
+        ),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def rooms(running: Running) -> Sequence[BaseRouteHandler]:
+    """The doors of the rooms above trading."""
+    return []

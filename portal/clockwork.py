@@ -1,0 +1,82 @@
+"""Everything automatic, on one page: for every tender that owes something, each room does what it owes.
+
+What is due is a query over the tenders' rows, so a restart loses nothing and two clockworks do no harm: each act moves
+the state that made it due, and whoever comes second finds nothing. Rooms talk through the ledger; this table is the
+only place where their order stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from crypto.refusal import Refused
+from portal.running import Running
+from storage.ports import Conflict, Not
+from storage.unit import Unit
+from trading import clock, lifecycle, tenders
+
+TICK_SECONDS = 0.5
+ROUNDS_MAX = 50
+log = logging.getLogger("tradehall.clockwork")
+
+AT_REST = frozenset(state.value for state in (*lifecycle.TERMINAL, lifecycle.State.CONTRACTED))
+
+
+async def run(running: Running, stop: asyncio.Event) -> None:
+    """Look what is due, every half second or when woken, until stopped."""
+    while not stop.is_set():
+        running.wake.clear()
+        await turn(running)
+        try:
+            await asyncio.wait_for(running.wake.wait(), TICK_SECONDS)
+        except TimeoutError:
+            continue
+
+
+async def turn(running: Running) -> int:
+    """Do everything that is due now, for every tender; returns how many acts were logged."""
+    lots = await running.database.read(_alive)
+    done = 0
+    for lot in lots:
+        try:
+            done += await settle(running, lot)
+        except Refused as refused:
+            # A refusal here means the tender is not ready for what was tried; the next turn asks again.
+            log.info("lot %s waits: %s", lot, refused)
+    return done
+
+
+async def settle(running: Running, lot: str) -> int:
+    """Let one tender do what it owes until it owes nothing; returns how many acts were logged."""
+    done = 0
+    for _ in range(ROUNDS_MAX):
+        acts = 0
+        for step in steps(running):
+            try:
+                acts += await step(lot)
+            except Conflict:
+                continue
+        done += acts
+        if not acts:
+            break
+    return done
+
+
+def steps(running: Running):  # type: ignore[no-untyped-def]
+    """The rooms' automatic work, in order: each takes a lot and returns how many acts it logged."""
+    database, world, hall = running.database, running.world, running.hall
+
+    async def trading(lot: str) -> int:
+        async def work(unit: Unit) -> int:
+            _, logged = await clock.run_due(unit, await tenders.load(unit, lot), now=world.now(), hall=hall)
+            return len(logged)
+
+        return await database.write(work)
+
+    return (trading,)
+
+
+async def _alive(unit: Unit) -> list[str]:
+    rows = await unit.tender.find({"state": Not(lifecycle.State.FAILED.value)})
+    return [row["lot"] for row in rows if row["state"] not in AT_REST]

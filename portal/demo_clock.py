@@ -1,0 +1,69 @@
+"""The clock of a rehearsal, moved by its verb (contract: Demo hall). In a real hall these routes do not exist.
+
+Forward only; every move is an act of the hall in the ledger, and the clockwork wakes at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import get, post
+from litestar.handlers import BaseRouteHandler
+
+from crypto import acts
+from crypto.refusal import Refused
+from portal import durations
+from portal.running import Running
+from storage.unit import Unit
+from storage.world import DemoWorld, stamp
+from trading import journal
+
+
+class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far to move, as an ISO 8601 duration of days, hours, minutes and seconds: `P20D`, `PT1H30M`."""
+
+    advance: str
+
+
+def routes(running: Running) -> list[BaseRouteHandler]:
+    """The two handlers of a demo hall's clock."""
+
+    @get("/api/v1/demo/clock", summary="What time it is in this rehearsal")
+    async def show() -> dict[str, Any]:
+        return {"now": stamp(running.world.now())}
+
+    @post("/api/v1/demo/clock", status_code=200, summary="Move the rehearsal's clock forward")
+    async def advance(data: Advance) -> dict[str, Any]:
+        return {"now": stamp(await move(running, data.advance))}
+
+    return [show, advance]
+
+
+async def move(running: Running, text: str) -> Any:
+    """Move the clock by a duration, log it, wake the clockwork; returns the new instant."""
+    world = running.world
+    if not isinstance(world, DemoWorld):
+        raise Refused("not_found")
+    now = world.advance(durations.parse(text))
+
+    async def log(unit: Unit) -> None:
+        await journal.hall_act(
+            unit,
+            hall=running.hall,
+            lot="",
+            tender_id=acts.HALL_TENDER_ID,
+            kind="clock",
+            fields={"advance": text, "now": stamp(now)},
+            now=now,
+        )
+        row = await unit.setting.read("demo_clock")
+        body = {"offset_ms": int(world.offset.total_seconds() * 1000)}
+        if row is None:
+            await unit.setting.insert({"name": "demo_clock", "body": body})
+        else:
+            await unit.setting.update({**row, "body": body}, expected_version=row["version"])
+
+    await running.database.write(log)
+    running.wake.set()
+    return now

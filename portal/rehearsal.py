@@ -1,0 +1,47 @@
+"""A rehearsal hall from a folder: made once, opened again with its clock where it stood.
+
+DATA/demo/accounts.json and world.json are what a visitor needs (contract: Demo hall).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from crypto.refusal import Refused
+from portal import cast, enlist, folder
+from portal.cast import Cast
+from portal.running import Running, open_hall
+from storage.world import DemoWorld, Entropy
+
+
+async def make(data: Path, example: Path, *, entropy: Entropy, flowing: bool) -> tuple[Running, Cast]:
+    """A fresh rehearsal hall with the cast of an example folder. Raises Refused: hall_exists, example_missing."""
+    if not (example / "tender.json").exists():
+        raise Refused("example_missing", folder=str(example))
+    world = DemoWorld(flowing=flowing, entropy=entropy)
+    name, uscc = cast.CENTRE
+    region = json.loads((example / "tender.json").read_text("utf-8"))["region"]
+    hall = folder.create(data, name=name, uscc=uscc, region=region, demo=True, entropy=entropy)
+    people = cast.make(hall, example, entropy=entropy, now=world.now())
+    running = await open_hall(hall, world=world)
+    tokens = await running.database.write(
+        lambda unit: enlist.enlist(unit, cast=people, folder=hall, hall=running.hall, now=world.now())
+    )
+    rows = cast.accounts(people, tokens)
+    folder.write_secret(hall.demo / "accounts.json", (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode())
+    folder.write(hall.demo / "example", str(example).encode())
+    return running, people
+
+
+async def reopen(data: Path, *, entropy: Entropy) -> tuple[Running, Cast]:
+    """A rehearsal hall that was made before, its clock going on from where it stood."""
+    hall = folder.load(data)
+    example = Path((hall.demo / "example").read_text("utf-8"))
+    world = DemoWorld(flowing=True, entropy=entropy)
+    running = await open_hall(hall, world=world)
+    kept = await running.database.read(lambda unit: unit.setting.read("demo_clock"))
+    if kept is not None:
+        world.advance(timedelta(milliseconds=kept["body"]["offset_ms"]))
+    return running, Cast(hall.demo, cast.members(example), cast.trustees_of(example))

@@ -1,0 +1,93 @@
+"""`tradehall serve`: one process, all doors under one port, and everything automatic beside them (architecture §5).
+
+Stops gently: the doors first, so that no request is cut, then the clockwork, the jobs, the sequencer with a last batch,
+and the database at the very end, so that nothing accepted is left without its place in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from crypto.refusal import Refused
+from portal import app, clockwork
+from portal.running import Running
+
+START_SECONDS_MAX = 20.0
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    running: Running, *, host: str, port: int, tls: tuple[Path, Path] | None = None
+) -> AsyncIterator[str]:
+    """Serve a hall until the block ends; yields its address once it answers. Raises Refused("port_taken")."""
+    stop = asyncio.Event()
+    await running.sequencer.start({})
+    await running.sequencer.sequence()
+    tasks = [
+        asyncio.create_task(running.sequencer.run(stop), name="sequencer"),
+        asyncio.create_task(clockwork.run(running, stop), name="clockwork"),
+    ]
+    server = Server(
+        app.build(running),
+        address="127.0.0.1" if host == "localhost" else host,
+        port=port,
+        interface=Interfaces.ASGI,
+        log_enabled=False,
+        websockets=False,
+        http1_settings=HTTP1Settings(),
+        ssl_cert=tls[0] if tls else None,
+        ssl_key=tls[1] if tls else None,
+    )
+    door = asyncio.create_task(server.serve(), name="doors")
+    address = f"{'https' if tls else 'http'}://{host}:{port}"
+    try:
+        await _until_it_answers(address, door)
+        yield address
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.gather(door, return_exceptions=True)
+        stop.set()
+        running.wake.set()
+        await asyncio.gather(*tasks)
+        await running.sequencer.sequence()
+        await running.database.close()
+
+
+async def until_signal() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, asked.set)
+    await asked.wait()
+
+
+async def serve(
+    running: Running, *, host: str, port: int, tls: tuple[Path, Path] | None, say: Callable[[str], None]
+) -> None:
+    """Serve until a signal asks to stop; says `ready ADDRESS` when it answers."""
+    async with serving(running, host=host, port=port, tls=tls) as address:
+        say(f"ready {address}")
+        await until_signal()
+
+
+async def _until_it_answers(address: str, door: asyncio.Task[None]) -> None:
+    async with httpx.AsyncClient(verify=False, trust_env=False) as client:
+        for _ in range(int(START_SECONDS_MAX / 0.05)):
+            if door.done():
+                raise Refused("port_taken", address=address)
+            try:
+                await client.get(f"{address}/health")
+                return
+            except httpx.HTTPError:
+                await asyncio.sleep(0.05)
+    raise Refused("port_taken", address=address)

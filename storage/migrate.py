@@ -44,6 +44,13 @@ def steps(dialect: str) -> list[Step]:
     return found
 
 
+async def grant(database: Database) -> None:
+    """Gives every process's role exactly the rights of storage/grants.sql. Run as the owner of the tables."""
+    assert isinstance(database.engine, HallPostgres), "roles exist on PostgreSQL"
+    text = resources.files("storage").joinpath("grants.sql").read_text(encoding="utf-8")
+    await database.engine.run_script(text)
+
+
 async def migrate(database: Database) -> list[str]:
     """Runs the steps that are missing and returns their names. Nothing to do for the in-memory twin.
 

@@ -1,0 +1,250 @@
+-- Who may do what in the database: one PostgreSQL role per process (docs/architecture.md, processes and privileges).
+--
+-- Run by the owner of the tables after every migration; the whole truth is this file: it first takes everything away.
+-- tests/golden/grants.txt shows the outcome, found by connecting as each role and trying. Management and operation
+-- share no role (管办分离). Secrecy before the deadline is a row policy, not an `if` in a page: what links a bid to an
+-- organisation appears when the public act `close` or `freeze` of its lot stands in the table of events.
+--
+-- Whoever owns the tables, or is superuser, passes by all of this; so no process runs as either, and what they change
+-- in the ledger the witnesses see. Whoever controls the operation clockwork's process can insert a false
+-- `close`; it lies in the public log before it opens a single row.
+
+DO $$
+DECLARE
+    process TEXT;
+    policy RECORD;
+BEGIN
+    FOREACH process IN ARRAY ARRAY['public', 'desk', 'centre', 'bidders', 'trustees', 'opening', 'verifier', 'eraser',
+        'experts', 'watch', 'clockwork_operation', 'clockwork_supervision', 'sequencer'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hall_' || process) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN', 'hall_' || process);
+        END IF;
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %I', 'hall_' || process);
+        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'hall_' || process);
+    END LOOP;
+    FOR policy IN SELECT policyname, tablename FROM pg_policies WHERE schemaname = 'public' LOOP
+        EXECUTE format('DROP POLICY %I ON %I', policy.policyname, policy.tablename);
+    END LOOP;
+END $$;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+-- ---- Whose session it is -------------------------------------------------------------------------------------------
+-- A process names the session by its token in the clear; the table holds hashes. So a process that can read the table
+-- still cannot pose as an organisation that has not signed in through it. The clock is the database's own.
+
+CREATE OR REPLACE FUNCTION hall_session() RETURNS SETOF token
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT * FROM token
+    WHERE hash = encode(sha256(convert_to(current_setting('tradehall.bearer', true), 'UTF8')), 'hex')
+        AND expires > to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+CREATE OR REPLACE FUNCTION hall_organisation() RETURNS TEXT
+    LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$ SELECT organisation FROM hall_session() $$;
+CREATE OR REPLACE FUNCTION hall_person() RETURNS TEXT
+    LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$ SELECT person FROM hall_session() $$;
+
+-- Whether a public act of this kind stands in the lot.
+CREATE OR REPLACE FUNCTION hall_has(act_kind TEXT, of_lot TEXT) RETURNS BOOLEAN
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM event WHERE event.lot = of_lot AND event.kind = act_kind AND event.public = 1)
+$$;
+-- The lot of an upload, for its segments.
+CREATE OR REPLACE FUNCTION hall_upload(upload_id TEXT) RETURNS SETOF upload
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT * FROM upload WHERE upload.id = upload_id
+$$;
+
+-- ---- What everybody reads: the log, and what was published ---------------------------------------------------------
+
+GRANT SELECT ON ledger, tile, checkpoint, cosignature, event, tender TO
+    hall_public, hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts,
+    hall_watch, hall_clockwork_operation, hall_clockwork_supervision;
+GRANT SELECT ON object TO
+    hall_public, hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts,
+    hall_watch, hall_clockwork_operation, hall_clockwork_supervision;
+GRANT SELECT ON project, setting, organisation, trustee, prekey TO
+    hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts, hall_watch,
+    hall_clockwork_operation, hall_clockwork_supervision;
+GRANT INSERT ON event, pending, object TO
+    hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts, hall_watch,
+    hall_clockwork_operation, hall_clockwork_supervision;
+-- A job leaves with the transaction that wants it. Doors see of others' jobs whether a key is taken, nothing else.
+GRANT INSERT ON job TO
+    hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts, hall_watch;
+GRANT SELECT (id, key) ON job TO
+    hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts, hall_watch;
+-- Signing in at a door.
+GRANT SELECT ON person, role_grant, account, token TO
+    hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
+GRANT INSERT, DELETE ON token TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
+GRANT SELECT, INSERT, DELETE ON idempotency, draft TO
+    hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
+GRANT SELECT, UPDATE ON inbox TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
+
+-- ---- One process after the other -----------------------------------------------------------------------------------
+
+-- public: reads what is published and takes witnesses' cosignatures, which it verifies. Whoever controls it can show
+-- nothing, or old pages; they cannot show what was not published.
+GRANT INSERT ON cosignature TO hall_public;
+
+-- desk: owners and agents write tenders and answer. They learn who bid with the freeze, as the law has it.
+GRANT INSERT, UPDATE ON tender, project, prekey TO hall_desk;
+GRANT INSERT, UPDATE ON organisation, person, role_grant, account TO hall_desk;
+GRANT SELECT, UPDATE ON question, objection TO hall_desk;
+GRANT SELECT ON submission, withdrawal, verdict, directive TO hall_desk;
+
+-- centre: entry, rooms, witness, archive. No verb of judging: it writes no verdict, sheet or award.
+GRANT INSERT, UPDATE ON project, expert, setting, organisation, person, role_grant, account, trustee TO hall_centre;
+GRANT UPDATE ON tender TO hall_centre;
+GRANT SELECT ON panel, expert TO hall_centre;
+
+-- bidders: insert bids and see their own organisation's rows, by its live session. Whoever controls this process can
+-- read and refuse what passes through it; they cannot read what other sessions brought, nor open any bid.
+GRANT SELECT, INSERT ON submission, withdrawal, download, question, objection TO hall_bidders;
+GRANT SELECT, INSERT, UPDATE, DELETE ON upload TO hall_bidders;
+GRANT SELECT, INSERT, DELETE ON segment TO hall_bidders;
+GRANT INSERT, UPDATE ON organisation, person, account TO hall_bidders;
+GRANT INSERT ON role_grant TO hall_bidders;
+
+-- trustees: insert ready and release messages; read the frozen bids they are to release.
+GRANT SELECT, INSERT ON ready, release TO hall_trustees;
+GRANT INSERT ON prekey TO hall_trustees;
+GRANT INSERT, UPDATE ON trustee TO hall_trustees;
+GRANT SELECT ON submission, withdrawal TO hall_trustees;
+
+-- opening: reads releases and bodies, writes verdicts and reading grants. Without the trustees' releases the bodies
+-- are noise to whoever controls it.
+GRANT SELECT ON ready, release, submission, withdrawal, upload, segment TO hall_opening;
+GRANT SELECT, INSERT ON verdict, reading_grant TO hall_opening;
+
+-- verifier: supervision's second pair of eyes on every verdict.
+GRANT SELECT ON ready, release, submission, withdrawal, upload, segment TO hall_verifier;
+GRANT SELECT, INSERT ON verdict TO hall_verifier;
+
+-- eraser: empties what is personal in events after the freeze and drops abandoned uploads. It reads neither.
+GRANT SELECT (id, lot, kind, at) ON event TO hall_eraser;
+GRANT UPDATE (body, confidential, salt_p, salt_c) ON event TO hall_eraser;
+GRANT SELECT, DELETE ON upload, segment TO hall_eraser;
+
+-- experts: their own sheets, their own profile, the panel they sit on.
+GRANT SELECT, INSERT, UPDATE ON sheet TO hall_experts;
+GRANT SELECT, UPDATE ON panel TO hall_experts;
+GRANT SELECT ON expert, reading_grant TO hall_experts;
+
+-- watch: everything the law lets a supervisor read, bids with the freeze; writes directives and findings, and enrols
+-- supervision's own trustees. It cannot act on a tender.
+GRANT SELECT ON submission, withdrawal, download, question, objection, ready, release, verdict, reading_grant, panel,
+    sheet, expert TO hall_watch;
+GRANT SELECT, INSERT ON directive, finding TO hall_watch;
+GRANT INSERT ON trustee TO hall_watch;
+
+-- clockwork-operation: does what is due. It reads bids from close on, for the freeze, and never releases or bodies.
+GRANT INSERT, UPDATE ON tender, panel, setting, prekey TO hall_clockwork_operation;
+GRANT SELECT ON panel, expert, sheet, submission, withdrawal, download, verdict, question, directive, pending
+    TO hall_clockwork_operation;
+GRANT SELECT, UPDATE ON objection TO hall_clockwork_operation;
+GRANT SELECT, INSERT ON inbox TO hall_clockwork_operation;
+GRANT SELECT, INSERT, UPDATE ON job TO hall_clockwork_operation;
+
+-- clockwork-supervision: the clues and reminders of the supervisor's side.
+GRANT SELECT ON submission, withdrawal, download, verdict, objection TO hall_clockwork_supervision;
+GRANT SELECT, INSERT ON directive, finding, inbox TO hall_clockwork_supervision;
+GRANT SELECT, INSERT, UPDATE ON job TO hall_clockwork_supervision;
+
+-- sequencer: sole holder of the log key, blind to bodies: it sees leaves and whether any tender takes bids.
+GRANT SELECT ON pending, ledger, tile, checkpoint, cosignature, tender TO hall_sequencer;
+GRANT INSERT ON pending, ledger, tile, checkpoint TO hall_sequencer;
+
+-- ---- Which rows ----------------------------------------------------------------------------------------------------
+
+-- A tender is seen by all from its publication; before, by those who prepare it.
+ALTER TABLE tender ENABLE ROW LEVEL SECURITY;
+CREATE POLICY published ON tender FOR SELECT USING (hall_has('tender', lot));
+CREATE POLICY prepared ON tender TO hall_desk, hall_centre, hall_clockwork_operation, hall_sequencer
+    USING (true) WITH CHECK (true);
+
+-- Public acts are public. Private ones are the actor's until the freeze. Only the operation's clock closes and freezes.
+ALTER TABLE event ENABLE ROW LEVEL SECURITY;
+CREATE POLICY public_acts ON event FOR SELECT USING (public = 1);
+CREATE POLICY own_acts ON event FOR SELECT USING (actor = (SELECT hall_person()));
+CREATE POLICY after_freeze ON event FOR SELECT TO hall_desk, hall_trustees, hall_opening, hall_verifier, hall_watch,
+    hall_clockwork_operation, hall_clockwork_supervision USING (hall_has('freeze', lot));
+CREATE POLICY record ON event FOR INSERT WITH CHECK (kind NOT IN ('close', 'freeze'));
+CREATE POLICY record_close ON event FOR INSERT TO hall_clockwork_operation WITH CHECK (true);
+CREATE POLICY bidders_record ON event AS RESTRICTIVE FOR INSERT TO hall_bidders WITH CHECK (public = 0);
+CREATE POLICY erasable ON event FOR SELECT TO hall_eraser USING (hall_has('freeze', lot));
+CREATE POLICY erase ON event FOR UPDATE TO hall_eraser USING (public = 0 AND hall_has('freeze', lot));
+
+-- Objects of the public bundle are public; the others appear with the freeze, texts to be answered at once.
+ALTER TABLE object ENABLE ROW LEVEL SECURITY;
+CREATE POLICY public_view ON object FOR SELECT USING (view = 'public');
+CREATE POLICY full_view ON object FOR SELECT TO hall_desk, hall_opening, hall_verifier, hall_watch,
+    hall_clockwork_operation, hall_clockwork_supervision USING (hall_has('freeze', lot));
+CREATE POLICY to_answer ON object FOR SELECT TO hall_desk USING (kind IN ('question', 'objection'));
+CREATE POLICY keep ON object FOR INSERT WITH CHECK (true);
+
+-- What links a bid to an organisation.
+ALTER TABLE submission ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON submission TO hall_bidders
+    USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
+CREATE POLICY after_close ON submission FOR SELECT TO hall_clockwork_operation USING (hall_has('close', lot));
+CREATE POLICY after_freeze ON submission FOR SELECT TO hall_desk, hall_trustees, hall_opening, hall_verifier,
+    hall_watch, hall_clockwork_supervision USING (hall_has('freeze', lot));
+
+ALTER TABLE withdrawal ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON withdrawal TO hall_bidders
+    USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
+CREATE POLICY after_close ON withdrawal FOR SELECT TO hall_clockwork_operation USING (hall_has('close', lot));
+CREATE POLICY after_freeze ON withdrawal FOR SELECT TO hall_desk, hall_trustees, hall_opening, hall_verifier,
+    hall_watch, hall_clockwork_supervision USING (hall_has('freeze', lot));
+
+ALTER TABLE upload ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON upload TO hall_bidders
+    USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
+CREATE POLICY after_freeze ON upload FOR SELECT TO hall_opening, hall_verifier USING (hall_has('freeze', lot));
+CREATE POLICY abandoned ON upload TO hall_eraser USING (state = 'open'
+    AND created < to_char(now() AT TIME ZONE 'UTC' - interval '7 days', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
+
+ALTER TABLE segment ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON segment TO hall_bidders
+    USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
+CREATE POLICY after_freeze ON segment FOR SELECT TO hall_opening, hall_verifier
+    USING (EXISTS (SELECT FROM hall_upload(upload) AS u WHERE hall_has('freeze', u.lot)));
+CREATE POLICY abandoned ON segment TO hall_eraser USING (EXISTS (SELECT FROM upload AS u WHERE u.id = segment.upload));
+
+-- Who took the documents (条例 §22: the names of potential bidders are kept from everybody): the clock tells them of
+-- every change, the supervisor sees them with the freeze.
+ALTER TABLE download ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON download TO hall_bidders
+    USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
+CREATE POLICY to_tell ON download FOR SELECT TO hall_clockwork_operation USING (true);
+CREATE POLICY after_freeze ON download FOR SELECT TO hall_watch, hall_clockwork_supervision
+    USING (hall_has('freeze', lot));
+
+ALTER TABLE question ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON question TO hall_bidders
+    USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
+CREATE POLICY to_answer ON question TO hall_desk, hall_clockwork_operation USING (true);
+CREATE POLICY after_freeze ON question FOR SELECT TO hall_watch USING (hall_has('freeze', lot));
+
+ALTER TABLE objection ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON objection TO hall_bidders
+    USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
+CREATE POLICY to_answer ON objection TO hall_desk, hall_clockwork_operation USING (true);
+CREATE POLICY to_watch ON objection FOR SELECT TO hall_watch, hall_clockwork_supervision USING (true);
+
+-- Score sheets: the expert's own until all are locked (no score seen before).
+ALTER TABLE sheet ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON sheet TO hall_experts
+    USING (person = (SELECT hall_person())) WITH CHECK (person = (SELECT hall_person()));
+CREATE POLICY after_lock ON sheet FOR SELECT TO hall_experts, hall_watch, hall_clockwork_operation
+    USING (hall_has('scores_locked', lot));
+
+-- What belongs to a person, whatever the door.
+ALTER TABLE inbox ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON inbox TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch
+    USING (person = (SELECT hall_person()) OR organisation = (SELECT hall_organisation()));
+CREATE POLICY to_tell ON inbox TO hall_clockwork_operation, hall_clockwork_supervision USING (true) WITH CHECK (true);
+ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON idempotency USING (actor = (SELECT hall_person())) WITH CHECK (actor = (SELECT hall_person()));

@@ -1,0 +1,313 @@
+"""Every process's database role, tried on a real PostgreSQL: the outcome is tests/golden/grants.txt.
+
+To change a right: change storage/grants.sql, run with UPDATE_GOLDEN=1, and review the flipped mark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+
+from storage import engine, migrate, schema
+from storage.ports import Row
+from storage.schema import Spec
+from storage.unit import Database, Unit
+
+pytestmark = pytest.mark.servers
+GOLDEN = Path(__file__).parents[1] / "golden" / "grants.txt"
+ROLES = (
+    "public", "desk", "centre", "bidders", "trustees", "opening", "verifier", "eraser", "experts", "watch",
+    "clockwork_operation", "clockwork_supervision", "sequencer",
+)  # fmt: skip
+STAGES: dict[str, tuple[str, ...]] = {
+    "DRAFT": (),
+    "OPEN": ("tender",),
+    "CLOSED": ("tender", "close"),
+    "FROZEN": ("tender", "close", "freeze"),
+    "SCORED": ("tender", "close", "freeze", "scores_locked"),
+}
+HEADER = """Who may do what in the database, found by trying on a real one (tests/contracts/test_storage_grants.py).
+
+S select  I insert  U update  D delete (I, U, D: of a row that is the caller's own where rows belong to somebody)
+Rows seen only: o own, by a live session · p from publication · c from close · f from freeze · l once scores are locked
+k only the names of the columns of its key · a only after seven days, if never submitted
+"""
+
+
+def row_of(spec: Spec, lot: str, owner: str) -> Row:
+    """A row of any table that stands in `lot` and belongs to the organisation, or the person, `owner`."""
+    made: Row = {}
+    for name, cell in spec.cells.items():
+        match cell:
+            case "text":
+                made[name] = f"{lot}-{owner}" if name in spec.key or any(name in u for u in spec.uniques) else "x"
+            case "integer":
+                made[name] = 1
+            case "bytes":
+                made[name] = b"x"
+    numbers = (list(STAGES).index(lot) if lot in STAGES else 50) * 10 + (1 if owner == "A" else 2)
+    made |= {name: numbers for name in (*spec.key, "previous") if spec.cells.get(name) == "integer"}
+    told = {
+        "lot": lot,
+        "organisation": owner,
+        "person": f"p{owner}",
+        "actor": f"p{owner}",
+        "body": "{}",
+        "seq": -1,
+        "view": "full",
+    }
+    told |= {"public": 0, "state": "submitted", "created": "2020-01-01T00:00:00.000Z"}
+    if spec.name in ("organisation", "person"):
+        told.pop("organisation"), told.pop("person")
+    return made | {name: value for name, value in told.items() if name in made}
+
+
+def tokens() -> list[Row]:
+    return [
+        {
+            "hash": sha256(f"token of {who} {state}".encode()).hexdigest(),
+            "person": f"p{who}",
+            "organisation": who,
+            "expires": expires,
+            "body": "{}",
+            "version": 1,
+        }
+        for who in "AB"
+        for state, expires in (("live", "9999-01-01T00:00:00.000Z"), ("old", "2020-01-01T00:00:00.000Z"))
+    ]
+
+
+async def insert(connection: Any, spec: Spec, row: Row) -> None:
+    columns = ", ".join(f'"{name}"' for name in row)
+    marks = ", ".join(f"${at}" for at in range(1, len(row) + 1))
+    await connection.execute(f'INSERT INTO "{spec.name}" ({columns}) VALUES ({marks})', *row.values())
+
+
+async def fill(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    for spec in schema.TABLES.values():
+        lots = list(STAGES) if "lot" in spec.cells or spec.name == "segment" else ["OPEN"]
+        owners = ["A"] if spec.key == ("lot",) else ["A", "B"]
+        rows = [row_of(spec, lot, owner) for lot in lots for owner in owners]
+        for row in tokens() if spec.name == "token" else rows:
+            if spec.name == "segment":
+                row["upload"] = row["upload"].replace("segment", "upload")
+            if spec.key == ("lot",):
+                row["lot"] = row["lot"].split("-")[0]
+            await insert(connection, spec, row)
+    event = schema.TABLES["event"]
+    for lot, kinds in STAGES.items():
+        for seq, kind in enumerate(kinds):
+            act = {"id": f"{lot} {kind}", "kind": kind, "public": 1, "seq": seq, "tender_id": lot, "actor": "clockwork"}
+            await insert(connection, event, row_of(event, lot, "A") | act)
+    abandoned = row_of(schema.TABLES["upload"], "OPEN", "A") | {"id": "abandoned", "state": "open"}
+    await insert(connection, schema.TABLES["upload"], abandoned)
+    await insert(connection, schema.TABLES["segment"], row_of(schema.TABLES["segment"], "OPEN", "A")
+                 | {"upload": "abandoned"})  # fmt: skip
+    await connection.close()
+
+
+class Tried:
+    """One role's connection, and what it was allowed."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    async def rows(self, sql: str, bearer: str) -> list[Row] | None:
+        """What the query gives, None if it is not permitted; nothing stays."""
+        return await self._undone(lambda: self.connection.fetch(sql), bearer)
+
+    async def changes(self, sql: str, args: list[Any], bearer: str) -> bool:
+        """Whether the statement touches a row without being refused; nothing stays."""
+        tag = await self._undone(lambda: self.connection.execute(sql, *args), bearer)
+        return tag is not None and not tag.endswith(" 0")
+
+    async def _undone(self, act: Callable[[], Any], bearer: str) -> Any:
+        transaction = self.connection.transaction()
+        await transaction.start()
+        try:
+            await self.connection.execute("SELECT set_config('tradehall.bearer', $1, true)", bearer)
+            return await act()
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.RestrictViolationError):
+            return None
+        finally:
+            await transaction.rollback()
+
+
+async def select_mark(tried: Tried, spec: Spec) -> str:
+    keys = ", ".join(f'"{name}"' for name in spec.key)
+    bare = await tried.rows(f'SELECT * FROM "{spec.name}"', "")
+    if bare is None:
+        named = await tried.rows(f'SELECT {keys} FROM "{spec.name}"', "")
+        return "-" if named is None else "k"
+    owned = await tried.rows(f'SELECT * FROM "{spec.name}"', "token of A live") or []
+    stale = await tried.rows(f'SELECT * FROM "{spec.name}"', "token of A old") or []
+    assert len(stale) == len(bare), "an expired session shows nothing"
+    seen = {key for row in bare if (key := lot_of(spec, row))}
+    mark = next((m for stage, m in zip(STAGES, "SpcFl".replace("F", "f"), strict=True) if stage in seen), "")
+    if spec.name in ("upload", "segment") and [row[spec.key[0]] for row in bare] == ["abandoned"]:
+        mark = "a"
+    if len(owned) > len(bare):
+        others = {lot_of(spec, row) for row in owned if foreign(row)}
+        assert others <= seen, f"{spec.name}: a session shows rows of another organisation: {others}"
+        mark += "o"
+    return mark or "-"
+
+
+def foreign(row: Row) -> bool:
+    return any(row.get(name) in ("B", "pB") for name in ("organisation", "person", "actor"))
+
+
+def lot_of(spec: Spec, row: Row) -> str:
+    """The stage of a row's lot; public events count as nobody's, rows without a lot as a draft's."""
+    if spec.name == "event" and row["public"]:
+        return ""
+    if "lot" in row:
+        return str(row["lot"])
+    return str(row["upload"]).split("-")[0].replace("abandoned", "") if spec.name == "segment" else "DRAFT"
+
+
+async def change_marks(tried: Tried, spec: Spec) -> str:
+    row = row_of(spec, "NEW", "A")
+    columns = ", ".join(f'"{name}"' for name in row)
+    marks = ", ".join(f"${at}" for at in range(1, len(row) + 1))
+    inserted = f'INSERT INTO "{spec.name}" ({columns}) VALUES ({marks})'
+    may = "I" if await tried.changes(inserted, list(row.values()), "token of A live") else "-"
+    emptied = ", ".join(f"{name} = ''" for name in schema.EVENT_PERSONAL)
+    column = next((name for name in spec.cells if name not in spec.key), spec.key[0])
+    told = emptied if spec.name == "event" else f'"{column}" = "{column}"'
+    where = " AND ".join(f'"{name}" IS NOT NULL' for name in spec.key)
+    may += "U" if await tried.changes(f'UPDATE "{spec.name}" SET {told} WHERE {where}', [], "token of A live") else "-"
+    may += "D" if await tried.changes(f'DELETE FROM "{spec.name}" WHERE {where}', [], "token of A live") else "-"
+    return may
+
+
+async def matrix(dsn: str) -> str:
+    columns = {}
+    for role in ROLES:
+        connection = await asyncpg.connect(dsn, user=f"hall_{role}")
+        tried = Tried(connection)
+        columns[role] = [
+            f"{await select_mark(tried, spec)}{await change_marks(tried, spec)}" for spec in schema.TABLES.values()
+        ]
+        await connection.close()
+    width = max(map(len, schema.TABLES)) + 2
+    widths = {role: max(len(role), 5) + 2 for role in ROLES}
+    lines = [HEADER, " " * width + "".join(role.ljust(widths[role]) for role in ROLES)]
+    for at, name in enumerate(schema.TABLES):
+        cells = (columns[role][at] for role in ROLES)
+        shown = (("." if cell == "----" else cell).ljust(widths[role]) for role, cell in zip(ROLES, cells, strict=True))
+        lines.append(name.ljust(width) + "".join(shown))
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def granted(postgres_dsn: Callable[[], str]) -> str:
+    dsn = postgres_dsn()
+
+    async def make() -> None:
+        database = engine.open_postgres(dsn)
+        await migrate.migrate(database)
+        await migrate.grant(database)
+        await migrate.grant(database)  # it may be run again
+        await database.close()
+        await fill(dsn)
+
+    asyncio.run(make())
+    return dsn
+
+
+def as_role(dsn: str, role: str) -> Database:
+    parts = urlsplit(dsn)
+    host = parts.netloc.rpartition("@")[2]
+    return engine.open_postgres(parts._replace(netloc=f"hall_{role}@{host}").geturl(), pool_max=2)
+
+
+def test_every_role_has_exactly_the_rights_of_the_golden_file(granted: str) -> None:
+    found = asyncio.run(matrix(granted))
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(found, encoding="utf-8")
+    assert found == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_before_close_no_role_sees_which_organisation_bid(granted: str) -> None:
+    async def scenario() -> None:
+        for role in ROLES:
+            connection = await asyncpg.connect(granted, user=f"hall_{role}")
+            for table in ("submission", "withdrawal", "upload", "segment"):
+                rows = await Tried(connection).rows(f"SELECT * FROM {table}", "")
+                shown = {str(row.get("lot", row.get("upload", ""))).split("-")[0] for row in rows or []}
+                assert not shown & {"DRAFT", "OPEN"} or (role == "eraser" and table == "upload"), (role, table)
+            private = await Tried(connection).rows("SELECT * FROM event WHERE public = 0", "")
+            assert not {row["lot"] for row in private or []} & {"DRAFT", "OPEN", "CLOSED"}, role
+            await connection.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_bid_goes_through_the_unit_as_the_bidders_role_and_only_for_ones_own(granted: str) -> None:
+    async def scenario() -> None:
+        database = as_role(granted, "bidders")
+        row = row_of(schema.TABLES["submission"], "OPEN", "A") | {"id": "new", "bid_version": 2, "body": {}}
+
+        async def submit(unit: Unit, organisation: str) -> None:
+            await unit.share("OPEN")
+            assert await unit.tender.read("OPEN")
+            await unit.submission.insert(row | {"organisation": organisation})
+            await unit.tail_of("OPEN", f"p{organisation}")
+
+        await database.write(lambda unit: submit(unit, "A"), bearer="token of A live")
+        for bearer, organisation in (("token of A live", "B"), ("token of A old", "A"), ("", "A"), ("guess", "A")):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await database.write(lambda unit, o=organisation: submit(unit, o), bearer=bearer)
+                pytest.fail(f"{organisation} through {bearer}")
+        mine = await database.read(lambda unit: unit.submission.find({"lot": "OPEN"}), bearer="token of A live")
+        theirs = await database.read(lambda unit: unit.submission.find({"lot": "OPEN"}), bearer="token of B live")
+        nobodys = await database.read(lambda unit: unit.submission.find({"lot": "OPEN"}))
+        assert {r["id"] for r in mine} == {"OPEN-A", "new"} and {r["id"] for r in theirs} == {"OPEN-B"}
+        assert nobodys == []
+        await database.close()
+
+    asyncio.run(scenario())
+
+
+def test_nobody_changes_the_ledger_not_even_the_owner_of_the_tables(granted: str) -> None:
+    async def scenario() -> None:
+        connection = await asyncpg.connect(granted)
+        for table in ("ledger", "event", "checkpoint", "pending", "submission", "tile", "cosignature"):
+            for sql in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
+                with pytest.raises(asyncpg.RestrictViolationError):
+                    await connection.execute(sql)
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await connection.execute("UPDATE ledger SET leaf_hash = 'other'")
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await connection.execute("UPDATE event SET kind = 'other', body = ''")
+        await connection.close()
+
+    asyncio.run(scenario())
+
+
+def test_only_the_clock_of_operation_closes_a_lot(granted: str) -> None:
+    async def scenario() -> None:
+        event = schema.TABLES["event"]
+        close = row_of(event, "OPEN", "A") | {"kind": "close", "public": 1, "seq": 9, "id": "forged"}
+        columns = ", ".join(f'"{name}"' for name in close)
+        marks = ", ".join(f"${at}" for at in range(1, len(close) + 1))
+        able = []
+        for role in ROLES:
+            connection = await asyncpg.connect(granted, user=f"hall_{role}")
+            sql = f"INSERT INTO event ({columns}) VALUES ({marks})"
+            if await Tried(connection).changes(sql, list(close.values()), "token of A live"):
+                able.append(role)
+            await connection.close()
+        assert able == ["clockwork_operation"]
+
+    asyncio.run(scenario())

@@ -12,7 +12,7 @@ from typing import Any
 
 from bidding.client.server import Server
 from crypto import terminal
-from portal import durations, folder, rehearsal, serve
+from portal import durations, folder, rehearsal, serve, settings
 from portal.app import ROOMS
 from portal.running import open_hall
 from storage.world import RealWorld
@@ -95,13 +95,13 @@ def _serve(arguments: argparse.Namespace) -> Mapping[str, Any]:
 
 
 async def _serve_until_stopped(arguments: argparse.Namespace, tls: tuple[Path, Path] | None) -> None:
-    data, real = Path(arguments.data), RealWorld()
+    data, real, given = Path(arguments.data), RealWorld(), settings.read(os.environ)
     if not arguments.demo:
-        running = await open_hall(folder.load(data), world=real)
+        running = await open_hall(folder.load(data), world=real, settings=given)
     elif (data / "hall.json").exists():
-        running, _ = await rehearsal.reopen(data, entropy=real.entropy)
+        running, _ = await rehearsal.reopen(data, entropy=real.entropy, settings=given)
     else:
-        running, _ = await rehearsal.make(data, EXAMPLE, entropy=real.entropy, flowing=True)
+        running, _ = await rehearsal.make(data, EXAMPLE, entropy=real.entropy, flowing=True, settings=given)
     await serve.serve(
         running, host=arguments.host, port=arguments.port, tls=tls, say=lambda text: print(text, flush=True)
     )

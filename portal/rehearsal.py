@@ -13,10 +13,13 @@ from crypto.refusal import Refused
 from portal import cast, enlist, folder
 from portal.cast import Cast
 from portal.running import Running, open_hall
+from portal.settings import Settings
 from storage.world import DemoWorld, Entropy
 
 
-async def make(data: Path, example: Path, *, entropy: Entropy, flowing: bool) -> tuple[Running, Cast]:
+async def make(
+    data: Path, example: Path, *, entropy: Entropy, flowing: bool, settings: Settings
+) -> tuple[Running, Cast]:
     """A fresh rehearsal hall with the cast of an example folder. Raises Refused: hall_exists, example_missing."""
     if not (example / "tender.json").exists():
         raise Refused("example_missing", folder=str(example))
@@ -25,7 +28,7 @@ async def make(data: Path, example: Path, *, entropy: Entropy, flowing: bool) ->
     region = json.loads((example / "tender.json").read_text("utf-8"))["region"]
     hall = folder.create(data, name=name, uscc=uscc, region=region, demo=True, entropy=entropy)
     people = cast.make(hall, example, entropy=entropy, now=world.now())
-    running = await open_hall(hall, world=world)
+    running = await open_hall(hall, world=world, settings=settings)
     tokens = await running.database.write(
         lambda unit: enlist.enlist(unit, cast=people, folder=hall, hall=running.hall, now=world.now())
     )
@@ -35,12 +38,12 @@ async def make(data: Path, example: Path, *, entropy: Entropy, flowing: bool) ->
     return running, people
 
 
-async def reopen(data: Path, *, entropy: Entropy) -> tuple[Running, Cast]:
+async def reopen(data: Path, *, entropy: Entropy, settings: Settings) -> tuple[Running, Cast]:
     """A rehearsal hall that was made before, its clock going on from where it stood."""
     hall = folder.load(data)
     example = Path((hall.demo / "example").read_text("utf-8"))
     world = DemoWorld(flowing=True, entropy=entropy)
-    running = await open_hall(hall, world=world)
+    running = await open_hall(hall, world=world, settings=settings)
     kept = await running.database.read(lambda unit: unit.setting.read("demo_clock"))
     if kept is not None:
         world.advance(timedelta(milliseconds=kept["body"]["offset_ms"]))

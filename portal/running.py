@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
 
+from portal import jobs
 from portal.folder import Folder
+from portal.settings import Settings, s3_store
 from storage import engine, migrate
-from storage.blobs import FileBlobs
+from storage.blobs import Blobs, FileBlobs
+from storage.broker import Courier, open_broker
 from storage.ledger import Head, Ledger
+from storage.outbox import Outbox
+from storage.s3 import S3Blobs
 from storage.sequencer import Sequencer
 from storage.unit import Database, Unit
-from storage.world import World, instant
+from storage.world import Entropy, World, instant
 from trading.counter.service import Service
 from trading.hall import Hall
 from trading.lifecycle import State
@@ -37,6 +42,7 @@ class Running:
     ledger: Ledger
     sequencer: Sequencer
     service: Service
+    courier: Courier
     wake: asyncio.Event
 
     @property
@@ -48,10 +54,12 @@ class Running:
         return None if head is None else max(0, int((self.world.now() - instant(head.at)).total_seconds()))
 
 
-async def open_hall(folder: Folder, *, world: World) -> Running:
-    """Open the folder's database and keys. Raises what migrate, folder and the keys refuse."""
-    database = engine.open_sqlite(folder.database)
+async def open_hall(folder: Folder, *, world: World, settings: Settings) -> Running:
+    """Open the folder's keys and what the settings name. Raises what migrate, folder, keys and stores refuse."""
+    url = settings.database_url
+    database = engine.open_postgres(url) if url else engine.open_sqlite(folder.database)
     await migrate.migrate(database)
+    blobs = await open_blobs(folder, settings, entropy=world.entropy)
     ledger = Ledger(database)
     card = folder.card
     hall = Hall(
@@ -79,10 +87,22 @@ async def open_hall(folder: Folder, *, world: World) -> Running:
         world=world,
         database=database,
         ledger=ledger,
-        blobs=FileBlobs(folder.blobs),
+        blobs=blobs,
         hall=hall,
     )
-    return Running(folder, world, database, ledger, sequencer, service, asyncio.Event())
+    outbox = Outbox(database, world=world, handlers=jobs.HANDLERS)
+    courier = Courier(outbox, world=world, broker=open_broker(settings.broker_url))
+    database.after_commit.append(courier.send)
+    return Running(folder, world, database, ledger, sequencer, service, courier, asyncio.Event())
+
+
+async def open_blobs(folder: Folder, settings: Settings, *, entropy: Entropy) -> Blobs:
+    """The segment store: an S3 store that proved its lock, or a folder (which has none: docs/threats.md)."""
+    if not settings.blobs_url:
+        return FileBlobs(folder.blobs)
+    blobs = S3Blobs(s3_store(settings.blobs_url))
+    await blobs.prepare(entropy=entropy)
+    return blobs
 
 
 async def open_for_bids(unit: Unit) -> bool:

@@ -35,7 +35,9 @@ async def serving(
     tasks = [
         asyncio.create_task(running.sequencer.run(stop), name="sequencer"),
         asyncio.create_task(clockwork.run(running, stop), name="clockwork"),
+        asyncio.create_task(running.courier.run(stop), name="courier"),
     ]
+    await running.courier.start()
     server = Server(
         app.build(running),
         address="127.0.0.1" if host == "localhost" else host,
@@ -58,6 +60,7 @@ async def serving(
         stop.set()
         running.wake.set()
         await asyncio.gather(*tasks)
+        await running.courier.stop()
         await running.sequencer.sequence()
         await running.database.close()
 

@@ -1,0 +1,23 @@
+"""What jobs do: send a notice on. The job row is the truth, a broker only carries its id (storage/outbox.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from storage.outbox import Handler, Job
+from storage.unit import Unit
+from storage.world import stamp
+
+
+async def send_notice(job: Job, *, unit: Unit, now: datetime) -> None:
+    """Mark an inbox row as sent on. The inbox itself is the effective notice (20号令 §22); mail and text messages are
+    a courtesy beside it, and where no gateway is set the row says that it was shown in the inbox alone."""
+    row = await unit.inbox.read(job.args["inbox"])
+    assert row is not None, "an inbox row is never deleted"
+    body = {**row["body"], "sent_at": stamp(now), "by": "inbox"}
+    await unit.inbox.update({**row, "body": body}, expected_version=row["version"])
+
+
+HANDLERS: Mapping[str, Handler] = {"send_notice": send_notice}
+"""Handler by kind of job."""

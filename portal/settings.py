@@ -1,0 +1,67 @@
+"""Where a hall keeps what: read from the environment once, at start; every field says what its holder can do.
+
+With nothing set the hall is embedded: SQLite, a folder of segments, jobs in process. The same program takes a
+PostgreSQL, an S3 store and a broker. docker-compose.yml sets exactly these variables, and a test holds it to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from urllib.parse import unquote, urlsplit
+
+from crypto.refusal import Refused
+from storage import s3
+
+PREFIX = "TRADEHALL_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one hall process. Each is read from TRADEHALL_<NAME>; '' is the embedded default."""
+
+    database_url: str = ""
+    """`postgresql://user:password@host/name`. Whoever controls it can withhold or lose state; they cannot read a bid,
+    nor change what the ledger says without a witness or a receipt showing it."""
+
+    blobs_url: str = ""
+    """`s3://key:secret@host:port/bucket` (`s3+http://` without TLS). Whoever controls it can withhold ciphertext; they
+    cannot read it, and under Object Lock they cannot delete what was submitted."""
+
+    broker_url: str = ""
+    """`redis://…` or `amqp://…`. Whoever controls it can delay jobs until the next sweep and sees random ids; they
+    cannot make a job take effect twice, nor lose it."""
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment. Raises Refused: setting_unknown (no such TRADEHALL_ name), setting_wrong."""
+    names = {PREFIX + field.name.upper(): field.name for field in fields(Settings)}
+    own = {"TRADEHALL_TOKEN", "TRADEHALL_PASSPHRASE"}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in names and name not in own:
+            raise Refused("setting_unknown", name=name, known=", ".join(sorted(names)))
+    read_ = Settings(**{field: environment.get(name, "") for name, field in names.items()})
+    _scheme("database_url", read_.database_url, {"postgresql", "postgres"})
+    _scheme("blobs_url", read_.blobs_url, {"s3", "s3+http"})
+    _scheme("broker_url", read_.broker_url, {"redis", "rediss", "amqp", "amqps"})
+    return read_
+
+
+def s3_store(url: str) -> s3.Store:
+    """The store that a blobs_url names. Raises Refused("setting_wrong")."""
+    parts = urlsplit(url)
+    bucket = parts.path.strip("/")
+    if not (parts.hostname and parts.username and parts.password and bucket):
+        raise Refused("setting_wrong", name="TRADEHALL_BLOBS_URL")
+    return s3.Store(
+        endpoint=f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname,
+        access_key=unquote(parts.username),
+        secret_key=unquote(parts.password),
+        bucket=bucket,
+        secure=parts.scheme == "s3",
+    )
+
+
+def _scheme(field: str, url: str, known: set[str]) -> None:
+    if url and urlsplit(url).scheme not in known:
+        raise Refused("setting_wrong", name=PREFIX + field.upper())

@@ -63,6 +63,12 @@ def test_clock_closes_after_the_settle_time_and_freezes_at_once(play: Any, at: A
     assert (item.event, dict(item.fields), item.rule) == ("failed", {"reason": "fewer_than_bids_min", "n": 2}, "E-51")
 
 
+def test_deadline_has_not_fired_while_anything_holds(play: Any, at: At) -> None:
+    later = at("2026-03-27 09:00")
+    assert lifecycle.may_close(play.tender, later)
+    assert not lifecycle.may_close(replace(play.tender, suspended=(("ab" * 32, later),)), later)
+
+
 def test_clock_follows_an_extension(play: Any, at: At) -> None:
     play.act("deadline", at("2026-03-20 09:00"), deadline="2026-04-02T01:00:00.000Z", was="", reason="extension")
     assert due(play, at("2026-03-26 09:02")) == [("close", at("2026-04-02 09:00") + timedelta(seconds=60))]

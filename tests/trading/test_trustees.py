@@ -142,6 +142,10 @@ def test_owner_agent_or_centre_in_the_supervision_lock_is_refused(case: Case) ->
     case.trustees["t12"] = replace(case.trustees["t12"], uscc="HOLDING")
     assert case.refused(parties=Parties("OWNER", "HOLDING")) == "lock_1_has_a_party"
     assert case.refused(centre="HOLDING") == "lock_1_has_a_party"
+    agent_above = organisations.changed(
+        case.graph, edges=[Edge("NOBODY", "HOLDING", "control")], organisations=[Organisation("NOBODY", "NOBODY")]
+    )
+    assert case.refused(graph=agent_above, parties=Parties("OWNER", "NOBODY")) == "lock_1_has_a_party"
     graph = organisations.changed(
         Graph((*case.graph.organisations, Organisation("SUB", "SUB"))), edges=[Edge("HOLDING", "SUB", "control")]
     )

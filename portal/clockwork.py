@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 
+from bidding import announcement
+from bidding import clock as bids
 from crypto.refusal import Refused
 from portal.running import Running
 from storage.ports import Conflict, Not
 from storage.unit import Unit
 from trading import clock, lifecycle, tenders
+
+Step = Callable[[str], Awaitable[int]]
 
 TICK_SECONDS = 0.5
 ROUNDS_MAX = 50
@@ -36,6 +41,7 @@ async def run(running: Running, stop: asyncio.Event) -> None:
 
 async def turn(running: Running) -> int:
     """Do everything that is due now, for every tender; returns how many acts were logged."""
+    await running.restock()
     lots = await running.database.read(_alive)
     done = 0
     for lot in lots:
@@ -63,7 +69,7 @@ async def settle(running: Running, lot: str) -> int:
     return done
 
 
-def steps(running: Running):  # type: ignore[no-untyped-def]
+def steps(running: Running) -> Sequence[Step]:
     """The rooms' automatic work, in order: each takes a lot and returns how many acts it logged."""
     database, world, hall = running.database, running.world, running.hall
 
@@ -74,7 +80,26 @@ def steps(running: Running):  # type: ignore[no-untyped-def]
 
         return await database.write(work)
 
-    return (trading,)
+    async def bidding(lot: str) -> int:
+        async def work(unit: Unit) -> int:
+            _, logged = await bids.run_due(unit, await tenders.load(unit, lot), now=world.now(), hall=hall)
+            return len(logged)
+
+        return await database.write(work)
+
+    async def opening(lot: str) -> int:
+        logged = await announcement.run_due(
+            database,
+            lot,
+            now=world.now(),
+            hall=hall,
+            blobs=running.service.blobs,
+            room=running.room,
+            verifier=running.verifier,
+        )
+        return len(logged)
+
+    return (trading, bidding, opening)
 
 
 async def _alive(unit: Unit) -> list[str]:

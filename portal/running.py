@@ -11,7 +11,10 @@ import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
+from typing import Literal
 
+from bidding import opening_keys
+from bidding.opening_keys import Desk, FileVault
 from portal import jobs
 from portal.folder import Folder
 from portal.settings import Settings, s3_store
@@ -30,6 +33,7 @@ from trading.lifecycle import State
 from trading.markets import construction
 
 VERSION = metadata.version("tradehall")
+READERS: tuple[Literal["room"], Literal["verifier"]] = ("room", "verifier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,22 @@ class Running:
     sequencer: Sequencer
     service: Service
     courier: Courier
+    room: Desk
+    verifier: Desk
     wake: asyncio.Event
 
     @property
     def hall(self) -> Hall:
         return self.service.hall
+
+    async def restock(self) -> None:
+        """Make one-time opening keys until room and verifier have enough that no tender used."""
+
+        async def stock(unit: Unit) -> None:
+            for desk in (self.room, self.verifier):
+                await opening_keys.stock(unit, desk, entropy=self.world.entropy)
+
+        await self.database.write(stock)
 
     def checkpoint_age_s(self, head: Head | None) -> int | None:
         """Whole seconds since the newest checkpoint was signed, on the hall's clock; None for an empty log."""
@@ -93,7 +108,12 @@ async def open_hall(folder: Folder, *, world: World, settings: Settings) -> Runn
     outbox = Outbox(database, world=world, handlers=jobs.HANDLERS)
     courier = Courier(outbox, world=world, broker=open_broker(settings.broker_url))
     database.after_commit.append(courier.send)
-    return Running(folder, world, database, ledger, sequencer, service, courier, asyncio.Event())
+    room, verifier = (
+        Desk(reader, folder.key(reader), FileVault(folder.path / "keys" / "opening" / reader)) for reader in READERS
+    )
+    running = Running(folder, world, database, ledger, sequencer, service, courier, room, verifier, asyncio.Event())
+    await running.restock()
+    return running
 
 
 async def open_blobs(folder: Folder, settings: Settings, *, entropy: Entropy) -> Blobs:

@@ -34,6 +34,7 @@ from trading.markets import construction
 
 VERSION = metadata.version("tradehall")
 READERS: tuple[Literal["room"], Literal["verifier"]] = ("room", "verifier")
+OPENING_KEYS_LOW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,16 @@ class Running:
     async def restock(self) -> None:
         """Make one-time opening keys until room and verifier have enough that no tender used."""
 
+        async def lacking(unit: Unit) -> bool:
+            left = [await unit.prekey.count({"trustee": reader, "tender_id": ""}) for reader in READERS]
+            return min(left) < OPENING_KEYS_LOW
+
         async def stock(unit: Unit) -> None:
             for desk in (self.room, self.verifier):
                 await opening_keys.stock(unit, desk, entropy=self.world.entropy)
 
-        await self.database.write(stock)
+        if await self.database.read(lacking):
+            await self.database.write(stock)
 
     def checkpoint_age_s(self, head: Head | None) -> int | None:
         """Whole seconds since the newest checkpoint was signed, on the hall's clock; None for an empty log."""

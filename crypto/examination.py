@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from crypto import ceremony as ceremonies
@@ -127,7 +127,16 @@ def view(
     if memory.keys.get(seat.key, tender_id.hex()) != tender_id.hex():
         raise Refused("key_used_by_another_tender", key=seat.key)
     acts = ceremonies.effective(logged, terms, trust, hall, seated)
-    return ceremonies.ceremony(terms, acts, (*log.stamps, *evidence.stamps)), seat
+    found = ceremonies.ceremony(terms, acts, (*log.stamps, *evidence.stamps))
+    return replace(found, ready=tuple(each for each in found.ready if _is_well_formed(each))), seat
+
+
+def _is_well_formed(ready: Logged) -> bool:
+    """A trustee may sign what it likes; a READY of another shape says nothing, and stops nobody else."""
+    draws, complaints = ready.act.get("draws"), ready.act.get("complaints")
+    if not isinstance(draws, list) or not isinstance(complaints, list) or "refusal" not in ready.act:
+        return False
+    return all(isinstance(leaf, str) for leaf in draws) and all(isinstance(each, dict) for each in complaints)
 
 
 def _lock_1(rulebook: bytes, terms: Terms) -> frozenset[str]:
@@ -135,8 +144,10 @@ def _lock_1(rulebook: bytes, terms: Terms) -> frozenset[str]:
     if hashlib.sha256(rulebook).digest() != terms.rulebook_hash:
         raise Refused("object_hash", object="rulebook")
     value = jcs.loads(rulebook)
-    rows = value.get("lock_1", []) if isinstance(value, dict) else []
-    return frozenset(str(uscc) for row in rows for uscc in row.get("organisations", []))
+    try:
+        return frozenset(str(uscc) for row in value["lock_1"] for uscc in row["organisations"])
+    except (KeyError, TypeError):
+        raise Refused("object_fields", object="rulebook") from None
 
 
 def _own_seat(trustee: Trustee, terms: Terms) -> Seat:

@@ -374,6 +374,20 @@ def test_ready_acts_of_strangers_do_not_count(world: Any) -> None:
     assert code(agent_of(world).step()) == "others_not_ready"
 
 
+def test_attack_ready_of_another_shape_stops_nobody(world: Any) -> None:
+    """A trustee signs nonsense, rightly seated and rightly signed."""
+    world.to_opening()
+    liar = world.agents[0][2]
+    fields = {name: value for name, value in liar.step().act.items() if name != "kind"}
+    for change in ({"draws": [[]]}, {"draws": None}, {"complaints": ["x"]}, {"complaints": 7}, {"lock": "0"}):
+        world.log_act(world.draft("ready", {**fields, **change}, role="trustee"), [("trustee", liar.signer)])
+    del fields["refusal"]
+    world.log_act(world.draft("ready", fields, role="trustee"), [("trustee", liar.signer)])
+    honest = [agent for agent in world.all_agents() if agent is not liar]
+    world.ready_all(honest)
+    assert {code(agent.step()) for agent in honest} == {"Releases"}
+
+
 def test_refusal_after_ready_takes_it_back(world: Any) -> None:
     world.to_opening()
     world.ready_all([*world.agents[0][:2], *world.agents[1][:2]])

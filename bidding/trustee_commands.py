@@ -9,18 +9,16 @@ Whoever runs this door can refuse or delay a trustee's act, and the trustee's ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bidding import ceremony, lots
-from crypto import acts, jcs, signing
+from crypto import acts, signing
 from crypto.certified import PRE_KEYS_MAX
 from crypto.refusal import Refused
-from crypto.verifier import shapes
 from storage.unit import Unit
 from storage.world import stamp
 from trading import fold, journal, rosters, tenders
@@ -33,27 +31,84 @@ from trading.trustees import Trustee
 Act = dict[str, Any]
 BY = "trustee"
 
+Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+TrusteeId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
+Code = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,60}$")]
+LockNumber = Annotated[int, msgspec.Meta(ge=0, le=15)]
+Index = Annotated[int, msgspec.Meta(ge=1, le=16)]
+COMPLAINTS_MAX = 400
+"""An act has to fit a leaf of 65,535 bytes."""
+
+
+class PreKeysAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a `pre_keys` act, as crypto.prekeys.act_fields makes them."""
+
+    trustee: TrusteeId
+    batch: Annotated[int, msgspec.Meta(ge=0)]
+    keys: Annotated[list[Hash], msgspec.Meta(min_length=1, max_length=PRE_KEYS_MAX)]
+    kind: Literal["pre_keys"] = "pre_keys"
+
+
+class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The checkpoint on which a trustee decided."""
+
+    size: Annotated[int, msgspec.Meta(ge=1)]
+    root: Hash
+
+
+class Complains(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A header whose share for this seat does not open."""
+
+    header: Hash
+    lock: LockNumber
+    index: Index
+
+
+class ReadyAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a `ready` act, as crypto.release decides them."""
+
+    trustee: TrusteeId
+    lock: LockNumber
+    index: Index
+    freeze: Hash
+    checkpoint: Seen
+    draws: list[Hash]
+    complaints: Annotated[list[Complains], msgspec.Meta(max_length=COMPLAINTS_MAX)]
+    refusal: Code | None
+    kind: Literal["ready"] = "ready"
+
+
+class ReleaseAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a `release` act, as crypto.release decides them."""
+
+    trustee: TrusteeId
+    lock: LockNumber
+    index: Index
+    freeze: Hash
+    shares_hash: Hash
+    kind: Literal["release"] = "release"
+
 
 class PreKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hand in a batch of one-time keys: `act` holds the fields of the `pre_keys` act (crypto.prekeys.act_fields)."""
+    """Hand in a batch of one-time keys."""
 
-    act: Act
+    act: PreKeysAct
     signed: Act | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Say READY, or refuse: `act` holds the fields that the trustee's machine decided (crypto.release)."""
+    """Say READY, or refuse with the reason."""
 
     lot: str
-    act: Act
+    act: ReadyAct
     signed: Act | None = None
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Release shares: `act` as decided, `shares` the object whose hash it names (docs/spec/acts.md §5)."""
+    """Release shares: `shares` is the object whose hash the act names (docs/spec/acts.md §5)."""
 
     lot: str
-    act: Act
+    act: ReleaseAct
     shares: Act
     signed: Act | None = None
 
@@ -61,10 +116,10 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def pre_keys(cmd: PreKeys, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
     """Log a batch and keep its keys unused. Raises Refused: trustee_unknown, act_fields, key_used_before."""
     now = journal.instant(cmd.signed, now=now)
-    trustee = await _trustee(unit, cmd.act)
-    draft = await _draft(unit, acts.HALL_TENDER_ID, "pre_keys", cmd.act, now)
-    keys = cmd.act["keys"]
-    if len(keys) > PRE_KEYS_MAX or len(set(keys)) != len(keys):
+    trustee = await _trustee(unit, cmd.act.trustee)
+    draft = await _draft(unit, acts.HALL_TENDER_ID, cmd.act, now)
+    keys = cmd.act.keys
+    if len(set(keys)) != len(keys):
         raise Refused("act_fields", kind="pre_keys", field="keys")
     for key in keys:
         if await unit.prekey.read(key) is not None:
@@ -74,7 +129,7 @@ async def pre_keys(cmd: PreKeys, *, actor: Actor, now: datetime, unit: Unit, hal
     logged = await _log(unit, draft, cmd.signed, trustee, hall=hall, lot="", actor=actor, now=now)
     for key in keys:
         await unit.prekey.insert(
-            {"key": key, "trustee": trustee.id, "tender_id": UNUSED, "body": {"batch": cmd.act["batch"]}}
+            {"key": key, "trustee": trustee.id, "tender_id": UNUSED, "body": {"batch": cmd.act.batch}}
         )
     return Outcome((logged,))
 
@@ -84,7 +139,7 @@ async def ready(cmd: Ready, *, actor: Actor, now: datetime, unit: Unit, hall: Ha
     now = journal.instant(cmd.signed, now=now)
     held = await tenders.load(unit, cmd.lot)
     trustee = await _seated(unit, held, cmd.act)
-    draft = await _draft(unit, held.tender.tender_id, "ready", cmd.act, now)
+    draft = await _draft(unit, held.tender.tender_id, cmd.act, now)
     fold.apply(held.tender, draft, leaf="0" * 64)
     if cmd.signed is None:
         return Outcome(sign=draft)
@@ -99,10 +154,10 @@ async def release(cmd: Release, *, actor: Actor, now: datetime, unit: Unit, hall
     now = journal.instant(cmd.signed, now=now)
     held = await tenders.load(unit, cmd.lot)
     trustee = await _seated(unit, held, cmd.act)
-    draft = await _draft(unit, held.tender.tender_id, "release", cmd.act, now)
+    draft = await _draft(unit, held.tender.tender_id, cmd.act, now)
     fold.apply(held.tender, draft, leaf="0" * 64)
     data = await _shares(unit, held, cmd, trustee, now=now, hall=hall)
-    if sha256(data).hexdigest() != cmd.act["shares_hash"]:
+    if sha256(data).hexdigest() != cmd.act.shares_hash:
         raise Refused("object_hash", object="shares")
     if cmd.signed is None:
         return Outcome(sign=draft)
@@ -143,30 +198,22 @@ async def _released_before(unit: Unit, held: tenders.Held, trustee: Trustee) -> 
     return out
 
 
-async def _draft(unit: Unit, tender_id: str, kind: str, fields: Mapping[str, Any], now: datetime) -> Act:
-    """The exact act: what the trustee decided, with the place it takes in its chain. Raises Refused("act_fields")."""
+async def _draft(unit: Unit, tender_id: str, fields: PreKeysAct | ReadyAct | ReleaseAct, now: datetime) -> Act:
+    """The exact act: what the trustee decided, with the place it takes in its chain."""
     tail = await unit.tail(tender_id)
-    act = {
+    return {
         "v": 1,
         "at": stamp(now),
         "role": Role.TRUSTEE.value,
         "power": None,
-        "rule": "E-52" if kind == "release" else None,
+        "rule": "E-52" if isinstance(fields, ReleaseAct) else None,
         "context": None,
-        **fields,
-        "kind": kind,
+        **msgspec.to_builtins(fields),
         "tender_id": tender_id,
         "seq": tail.seq + 1,
         "prev": tail.leaf_hash,
         "signatures": [],
     }
-    try:
-        # Any signature stands for the one that is still to come.
-        shapes.check_act({**act, "signatures": [{"by": BY, "key": "0" * 64, "sig": "0" * 128}]}, kind)
-        jcs.dumps(act)
-    except shapes.Misshapen as wrong:
-        raise Refused("act_fields", kind=kind, field=wrong.path) from wrong
-    return act
 
 
 async def _log(
@@ -183,22 +230,19 @@ async def _log(
     return await journal.outside_act(unit, signed, hall=hall, lot=lot, actor=self, now=now)
 
 
-async def _trustee(unit: Unit, fields: Mapping[str, Any]) -> Trustee:
-    found = (await rosters.certified(unit)).get(str(fields.get("trustee")))
+async def _trustee(unit: Unit, id_: str) -> Trustee:
+    found = (await rosters.certified(unit)).get(id_)
     if found is None:
-        raise Refused("trustee_unknown", trustee=str(fields.get("trustee"))[:64])
+        raise Refused("trustee_unknown", trustee=id_[:64])
     return found
 
 
-async def _seated(unit: Unit, held: tenders.Held, fields: Mapping[str, Any]) -> Trustee:
+async def _seated(unit: Unit, held: tenders.Held, fields: ReadyAct | ReleaseAct) -> Trustee:
     """The trustee, if it sits where it says in this tender. Raises Refused: trustee_unknown, not_my_seat."""
-    trustee = await _trustee(unit, fields)
+    trustee = await _trustee(unit, fields.trustee)
     terms = await lots.terms(unit, held.tender)
-    lock, index = fields.get("lock"), fields.get("index")
-    if type(lock) is not int or type(index) is not int:
-        raise Refused("act_fields", kind=str(fields.get("kind")), field="lock")
-    seats = terms.seats[lock] if 0 <= lock < len(terms.seats) else ()
-    if not 1 <= index <= len(seats) or seats[index - 1] != trustee.id:
+    seats = terms.seats[fields.lock] if fields.lock < len(terms.seats) else ()
+    if fields.index > len(seats) or seats[fields.index - 1] != trustee.id:
         raise Refused("not_my_seat", trustee=trustee.id)
     return trustee
 
@@ -206,7 +250,7 @@ async def _seated(unit: Unit, held: tenders.Held, fields: Mapping[str, Any]) -> 
 async def seated_trustee(unit: Unit, lot: str, id_: str) -> Trustee:
     """A trustee of the lot's roster by its id. Raises Refused: lot_unknown, trustee_unknown, not_my_seat."""
     held = await tenders.load(unit, lot)
-    trustee = await _trustee(unit, {"trustee": id_})
+    trustee = await _trustee(unit, id_)
     if not any(id_ in seats for seats in (await lots.terms(unit, held.tender)).seats):
         raise Refused("not_my_seat", trustee=id_)
     return trustee

@@ -26,15 +26,14 @@ class Sentence:
 
 
 def load(*packages: str) -> dict[str, Sentence]:
-    """Return the sentences of the named packages' `refusals.toml`, by code. A code may stand in one table only."""
+    """Return the sentences of the named packages' `refusals.toml`, by code; a code belongs to the first that has it."""
     table: dict[str, Sentence] = {}
     for package in packages:
         file = resources.files(package) / "refusals.toml"
         if not file.is_file():
             continue
         for code, words in tomllib.loads(file.read_text("utf-8")).items():
-            assert code not in table, f"refusal {code} has words twice"
-            table[code] = Sentence(words["zh"], words["en"])
+            table.setdefault(code, Sentence(words["zh"], words["en"]))
     return table
 
 

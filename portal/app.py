@@ -23,6 +23,7 @@ from portal.running import VERSION, Running
 from trading import verbs as trading_verbs
 from trading.counter import problems
 from trading.counter.verbs import Verb, routes
+from trading.desk import routes as desk
 
 ROOMS = ("crypto", "storage", "trading", "bidding", "experts", "supervision", "portal")
 
@@ -56,4 +57,4 @@ def build(running: Running) -> Litestar:
 
 def rooms(running: Running) -> Sequence[BaseRouteHandler]:
     """The doors of the rooms above trading."""
-    return []
+    return [*desk.routes(running.service)]

@@ -172,11 +172,11 @@ async def outside_act(
 ) -> Logged:
     """Log an act that came complete from outside (a trustee's, a root's); it must be the next in its chain.
 
-    Raises Refused("act_out_of_turn") when another act took its place: fetch the tail, sign anew.
+    Raises Refused("act_place_taken") when another act took its place: fetch the tail, sign anew.
     """
     tail = await unit.tail(act["tender_id"])
     if (act["seq"], act["prev"]) != (tail.seq + 1, tail.leaf_hash):
-        raise Refused("act_out_of_turn", seq=tail.seq + 1, prev=tail.leaf_hash)
+        raise Refused("act_place_taken", seq=tail.seq + 1, prev=tail.leaf_hash)
     signing.verify_act(act)
     return await _record(unit, hall, lot, dict(act), {}, b"", actor=actor, now=now)
 

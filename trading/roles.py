@@ -204,6 +204,7 @@ MATRIX: dict[Role, frozenset[Permission]] = {
             _P.ORGANISATION_GRAPH_EDIT,
             _P.TRUSTEE_CERTIFY,
             _P.POOL_IMPORT,
+            _P.DRAW_REQUEST,
             _P.DRAW_RUN,
             _P.DRAW_CONTRIBUTE,
             _P.CALL_RECORD,

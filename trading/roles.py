@@ -91,6 +91,8 @@ class Permission(StrEnum):
     VERDICT_SIGN = "bidding.sign_verdict"
     READING_GRANT = "bidding.grant_reading"
     BID_READ = "bidding.read"
+    OPENING_OBJECT = "bidding.object"
+    OPENING_ANSWER = "bidding.answer"
     POOL_IMPORT = "experts.import_pool"
     DRAW_REQUEST = "experts.request_draw"
     DRAW_RUN = "experts.run_draw"
@@ -172,6 +174,7 @@ _OWNER = frozenset(
         _P.DRAW_REQUEST,
         _P.DRAW_CONTRIBUTE,
         _P.BID_READ,
+        _P.OPENING_ANSWER,
     }
 )
 _PANEL = frozenset(
@@ -191,6 +194,7 @@ MATRIX: dict[Role, frozenset[Permission]] = {
             _P.BID_SUBMIT,
             _P.BID_WITHDRAW,
             _P.BID_DISCLOSE,
+            _P.OPENING_OBJECT,
             _P.PANEL_ANSWER,
         }
     ),

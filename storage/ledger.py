@@ -2,7 +2,7 @@
 
 RFC 6962 over SHA-256 in C2SP tiles (docs/spec/ledger.md, spec §4). The database holds one row per leaf and one per
 full tile (its root); every tile, entry bundle and proof is made from them, so nothing is stored twice and nothing
-partial is left lying about. Full tiles never change and are kept in memory.
+partial is left lying about. What tiles held once they hold for ever, so those last used are kept in memory.
 Whoever controls this can serve an old tree or none; they cannot serve a false one to a reader who checks the proof.
 """
 
@@ -23,6 +23,8 @@ from storage.world import stamp
 
 TILES_KEPT = 1024
 RECENT_CHECKPOINTS = 64
+WATCH_SECONDS = 0.05
+ROWS_AT_ONCE = 1024
 OVERDUE_SECONDS = 10
 _PATH = re.compile(r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
@@ -52,7 +54,11 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: OrderedDict[tuple[int, int], _Levels] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, int], _Levels] = OrderedDict()
+        self._waiting: dict[str, list[asyncio.Future[Inclusion]]] = {}
+        self._watcher: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._seen = 0
 
     async def head(self) -> Head | None:
         """The newest checkpoint with its cosignatures; None while the log is empty."""
@@ -82,14 +88,31 @@ class Ledger:
         """
         return await self._database.read(lambda unit: self._inclusion(unit, event, size))
 
-    async def wait_for(self, event: str, *, seconds: float, every: float = 0.05) -> Inclusion | None:
-        """What a door does after its commit: asks until the event is included, at most `seconds` long."""
-        for _ in range(max(1, round(seconds / every))):
-            found = await self.inclusion(event)
-            if found is not None:
-                return found
-            await asyncio.sleep(every)
-        return await self.inclusion(event)
+    async def wait_for(self, event: str, *, seconds: float) -> Inclusion | None:
+        """What a door does after its commit: waits until the event is included, at most `seconds` long.
+
+        All who wait share one look at the log every WATCH_SECONDS, so a burst of receipts costs no burst of questions.
+        """
+        # Looking begins before the question and the question comes after the waiting: so nothing falls between.
+        async with self._starting:
+            if self._watcher is None or self._watcher.done():
+                head = await self.head()
+                self._seen = head.size if head else 0
+                self._watcher = asyncio.create_task(self._watch())
+            waiting: asyncio.Future[Inclusion] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(event, []).append(waiting)
+        try:
+            async with asyncio.timeout(seconds):
+                if await self._database.read(lambda unit: unit.ledger.count({"pending": event})):
+                    return await self.inclusion(event)
+                return await waiting
+        except TimeoutError:
+            return await self.inclusion(event)
+        finally:
+            waiting.cancel()
+            left = [one for one in self._waiting.pop(event, []) if one is not waiting]
+            if left:
+                self._waiting[event] = left
 
     async def consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
         """The proof that the tree of `size` begins with that of `old_size`; Refused where the log is smaller."""
@@ -158,6 +181,26 @@ class Ledger:
 
         return await self._database.read(ask)
 
+    async def _watch(self) -> None:
+        """While anybody waits: reads what the log grew by and hands out what was waited for."""
+        while self._waiting:
+            await self._database.read(self._hand_out)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _hand_out(self, unit: Unit) -> None:
+        head = await newest_head(unit)
+        if head is None or head.size == self._seen:
+            return
+        for start in range(self._seen, head.size, ROWS_AT_ONCE):
+            for row in await unit.ledger.find({"idx": Within(start, min(head.size, start + ROWS_AT_ONCE))}):
+                waiting = self._waiting.get(row["pending"])
+                if waiting:
+                    found = await self._prove(unit, row, head)
+                    for one in waiting:
+                        if not one.done():
+                            one.set_result(found)
+        self._seen = head.size
+
     async def _inclusion(self, unit: Unit, event: str, size: int | None) -> Inclusion | None:
         placed = await unit.ledger.find({"pending": event}, limit=1)
         head = await (newest_head(unit) if size is None else head_at(unit, size))
@@ -165,9 +208,12 @@ class Ledger:
             raise Refused("checkpoint_unknown", size=size)
         if not placed or head is None or placed[0]["idx"] >= head.size:
             return None
-        index = int(placed[0]["idx"])
+        return await self._prove(unit, placed[0], head)
+
+    async def _prove(self, unit: Unit, placed: Row, head: Head) -> Inclusion:
+        index = int(placed["idx"])
         nodes = await self._nodes(unit, index, head.size)
-        return Inclusion(index, placed[0]["leaf"], merkle.inclusion_proof(index, head.size, nodes), head)
+        return Inclusion(index, placed["leaf"], merkle.inclusion_proof(index, head.size, nodes), head)
 
     async def _nodes(self, unit: Unit, index: int, size: int) -> merkle.GetHash:
         """The perfect nodes that a proof about leaf `index` in the tree of `size` can need: those of the tiles on its
@@ -190,17 +236,15 @@ class Ledger:
         return get_hash
 
     async def _levels(self, unit: Unit, level: int, number: int, width: int) -> _Levels:
-        kept = self._kept.get((level, number))
+        kept = self._kept.get((level, number, width))
         if kept is not None:
-            self._kept.move_to_end((level, number))
+            self._kept.move_to_end((level, number, width))
             return kept
         hashes = await tile_hashes(unit, level, number, width)
         assert len(hashes) == width, f"tile {level}/{number} holds {len(hashes)} of {width} hashes"
-        made = _Levels(hashes)
-        if width == tiles.WIDTH:
-            self._kept[level, number] = made
-            if len(self._kept) > TILES_KEPT:
-                self._kept.popitem(last=False)
+        made = self._kept[level, number, width] = _Levels(hashes)
+        if len(self._kept) > TILES_KEPT:
+            self._kept.popitem(last=False)
         return made
 
     async def _tile_bytes(self, unit: Unit, level: str, number: int, width: int) -> bytes | None:

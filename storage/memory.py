@@ -64,7 +64,7 @@ class _Rows:
         self.unique |= {columns: {} for columns, _, _ in spec.chains}
         self._bounds = {columns: (column, least) for columns, column, least in spec.chains}
         self.index: dict[str, dict[str | int, dict[Key, None]]] = {
-            column: {} for columns in (*spec.indexes, spec.key) for column in columns
+            column: {} for columns in (*spec.indexes, *spec.uniques, spec.key) for column in columns
         }
 
     def key_of(self, row: Row) -> Key:

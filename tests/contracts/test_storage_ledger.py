@@ -356,7 +356,7 @@ def test_the_door_waits_for_inclusion_and_gives_up(hall: Hall) -> None:
     async def scenario(db: Database) -> None:
         bench = Bench(db)
         (event,) = await bench.record()
-        assert await bench.ledger.wait_for(event, seconds=0.05, every=0.02) is None
+        assert await bench.ledger.wait_for(event, seconds=0.05) is None
         stop = asyncio.Event()
         running = asyncio.create_task(bench.sequencer.run(stop))
         found = await bench.ledger.wait_for(event, seconds=5)

@@ -16,6 +16,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from bidding.door import reading_routes as readers
+from bidding.door import routes as bidders
+from bidding.trustee_door import routes as trustees
 from crypto import words
 from crypto.refusal import Refused
 from portal import demo_clock, pages, public
@@ -57,4 +60,10 @@ def build(running: Running) -> Litestar:
 
 def rooms(running: Running) -> Sequence[BaseRouteHandler]:
     """The doors of the rooms above trading."""
-    return [*desk.routes(running.service)]
+    service = running.service
+    return [
+        *desk.routes(service),
+        *bidders.routes(service),
+        *readers.routes(service, running.room),
+        *trustees.routes(service),
+    ]

@@ -29,13 +29,13 @@ def bearer(request: Requested) -> str:
 
 
 async def of(request: Requested, service: Service, *, anonymous: bool = False) -> Actor:
-    """The actor behind a request. Raises Refused: not_signed_in (unless `anonymous`), token_unknown, token_expired."""
+    """The actor behind a request. Raises Refused: token_missing (unless `anonymous`), token_unknown, token_expired."""
     address = request.client.host if request.client else ""
     device = request.headers.get("user-agent", "")[:DEVICE_CHARACTERS_MAX]
     token = bearer(request)
     if not token:
         if not anonymous:
-            raise Refused("not_signed_in")
+            raise Refused("token_missing")
         return Actor(ANONYMOUS, "", Role.PUBLIC, address, device)
 
     async def look(unit: Unit) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tradehall.door")
 
 STATUS = {
-    "not_signed_in": 401,
+    "token_missing": 401,
     "permission_denied": 403,
     "power_code_missing": 403,
     "not_found": 404,

@@ -200,7 +200,7 @@ def test_the_successor_signs_in_and_concludes_anew() -> None:
     members = panel.replacement(panel.step(full(), 2, SeatState.RECUSED), 2, ORDERS, conflicts=())
     with pytest.raises(Refused) as err:
         panel.require_current(members, 2, members.of(2).masked)
-    assert err.value.code == "not_signed_in"
+    assert err.value.code == "expert_not_signed_in"
     members = signed_in(members, 2)
     assert panel.require_current(members, 2, members.of(2).masked).state is SeatState.SIGNED_IN
 

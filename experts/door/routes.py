@@ -1,0 +1,62 @@
+"""The door of this room: its verbs, a large register as a file, and what may be read (contract: HTTP).
+
+Everything here is behind a bearer token but the published table. Judged in the queries, not here: who may see what.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, get, put
+from litestar.handlers import BaseRouteHandler
+from litestar.params import Parameter
+
+from experts import pool_files, queries
+from experts.commands import pool
+from experts.verbs import VERBS
+from trading.counter import identity, verbs
+from trading.counter.service import Service
+from trading.journal import Outcome
+from trading.roles import Permission
+
+Requested = Request[Any, Any, Any]
+FileName = Annotated[str, Parameter(max_length=200)]
+
+
+def routes(service: Service) -> list[BaseRouteHandler]:
+    """Every handler of this room."""
+
+    @put(
+        "/api/v1/experts/register",
+        status_code=200,
+        request_max_body_size=pool_files.FILE_BYTES_MAX,
+        summary="Import the register of experts from a file",
+    )
+    async def register(request: Requested, name: FileName, power: str | None = None) -> dict[str, Any]:
+        actor = await identity.of(request, service)
+        identity.must_hold(actor, Permission.POOL_IMPORT)
+        data, now = await request.body(), service.world.now()
+
+        async def work(unit: Any) -> Outcome:
+            return await pool.import_file(data, name, power, actor=actor, now=now, unit=unit, hall=service.hall)
+
+        outcome = await service.database.write(work, bearer=identity.bearer(request))
+        return dict(outcome.result)
+
+    @get("/api/v1/experts/own", summary="My invitations and seats")
+    async def own(request: Requested) -> list[dict[str, Any]]:
+        actor = await identity.of(request, service)
+        bearer = identity.bearer(request)
+        return await service.database.read(lambda unit: queries.own(unit, actor=actor), bearer=bearer)
+
+    @get("/api/v1/lots/{lot:str}/room", summary="The evaluation room, for who is signed in")
+    async def inside(request: Requested, lot: str) -> dict[str, Any]:
+        actor = await identity.of(request, service)
+        bearer = identity.bearer(request)
+        return await service.database.read(lambda unit: queries.inside(unit, lot, actor=actor), bearer=bearer)
+
+    @get("/api/v1/lots/{lot:str}/table", summary="The scores as published")
+    async def table(lot: str) -> dict[str, Any]:
+        return await service.database.read(lambda unit: queries.table(unit, lot))
+
+    return [*verbs.routes(VERBS, service), register, own, inside, table]

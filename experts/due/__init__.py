@@ -1,0 +1,1 @@
+"""What the clock alone does for a panel: the draw's outcome, invitations, replacements, scores, the report."""

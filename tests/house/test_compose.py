@@ -1,4 +1,4 @@
-"""docker-compose.yml says what portal/settings.py reads: the same variables, values it accepts, a trust sentence each."""
+"""docker-compose.yml says what portal/settings.py reads: the same variables, values it accepts, trust sentences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from compose_spec.models import ComposeSpecification
+from compose_spec import PyCompose
 
 from crypto.refusal import Refused
 from portal import settings
@@ -24,7 +24,14 @@ def hall_environment() -> dict[str, str]:
 
 
 def test_the_file_is_a_compose_file() -> None:
-    assert set(ComposeSpecification.model_validate(yaml.safe_load(TEXT)).services or {}) == set(SERVICES)
+    parsed = PyCompose.from_yaml(TEXT)
+    parsed.validate()
+    assert set(parsed.service_names()) == set(SERVICES)
+
+
+def test_a_misspelt_key_is_seen() -> None:
+    with pytest.raises(ValueError, match="imagee"):
+        PyCompose.from_yaml(TEXT.replace("image: valkey", "imagee: valkey"))
 
 
 def test_the_hall_is_given_every_setting_and_no_other() -> None:

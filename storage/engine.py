@@ -39,9 +39,12 @@ _SHARE = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))"
 _SEIZE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
-def open_sqlite(path: Path, *, hook: crash.Hook = crash.never) -> Database:
-    """The database in this file, made if it is not there; storage.migrate brings it up to date."""
-    return Database(HallSQLite(path), hook=hook)
+def open_sqlite(path: Path, *, busy_seconds: float = BUSY_SECONDS, hook: crash.Hook = crash.never) -> Database:
+    """The database in this file, made if it is not there; storage.migrate brings it up to date.
+
+    A write that another process keeps out for `busy_seconds` raises Busy.
+    """
+    return Database(HallSQLite(path, busy_seconds=busy_seconds), hook=hook)
 
 
 def open_postgres(dsn: str, *, pool_max: int = POOL_MAX, hook: crash.Hook = crash.never) -> Database:
@@ -52,8 +55,9 @@ def open_postgres(dsn: str, *, pool_max: int = POOL_MAX, hook: crash.Hook = cras
 class Lane:
     """One thread with one SQLite connection; what is asked of it happens in the order of asking."""
 
-    def __init__(self, path: Path, *, writes: bool) -> None:
+    def __init__(self, path: Path, *, writes: bool, busy_seconds: float) -> None:
         self._path = path
+        self._busy_seconds = busy_seconds
         self._writes = writes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write" if writes else "sqlite-read")
         self._connection: sqlite3.Connection | None = None
@@ -78,7 +82,7 @@ class Lane:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False, cached_statements=512
+            self._path, isolation_level=None, timeout=self._busy_seconds, check_same_thread=False, cached_statements=512
         )
         connection.row_factory = _as_dict
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -148,12 +152,12 @@ class LaneTransaction(SQLiteTransaction):
 class HallSQLite(SQLiteEngine):
     """Piccolo's SQLite engine with one writing lane and READERS reading lanes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         super().__init__(path=str(path))
         self.statements = 0
-        self._writer = Lane(path, writes=True)
+        self._writer = Lane(path, writes=True, busy_seconds=busy_seconds)
         self._writing = asyncio.Lock()
-        self._readers = [Lane(path, writes=False) for _ in range(READERS)]
+        self._readers = [Lane(path, writes=False, busy_seconds=busy_seconds) for _ in range(READERS)]
         self._idle: asyncio.Queue[Lane] | None = None
         self._texts = Statements(self)
 

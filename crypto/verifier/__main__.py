@@ -19,7 +19,7 @@ from crypto import trust as trusts
 from crypto.receipt import HEADER as RECEIPT_HEADER
 from crypto.refusal import Refused
 from crypto.trust import Trust
-from crypto.verifier import archive, checks, others, reading
+from crypto.verifier import archive, checks, others
 from crypto.verifier.archive import Unreadable
 from crypto.verifier.findings import NAMES, Result, tell
 
@@ -107,12 +107,30 @@ def _report(kind: str, results: list[Result], rehearsal: bool, trust: Trust | No
 
 def _json(data: bytes) -> dict[str, Any]:
     try:
-        value = reading.first_json(data)
+        value = _strict_json(data)
     except ValueError as error:
         raise Unreadable(f"不是可读的 JSON:{error}", f"not readable JSON: {error}") from error
     if not isinstance(value, dict) or value.get("kind") not in ("draw", "scores"):
         raise Unreadable("不认识的文件", "not a bundle, a receipt, draw.json or scores.json")
     return value
+
+
+def _strict_json(data: bytes) -> Any:
+    """The value of a JSON file that people may have indented; raises ValueError, also for names that stand twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        built = dict(pairs)
+        if len(built) != len(pairs):
+            raise ValueError("a name stands twice")
+        return built
+
+    def refuse(text: str) -> float:
+        raise ValueError(f"not an integer: {text[:40]}")
+
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=once, parse_float=refuse, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("too deep") from None
 
 
 def _print(report: Report, number: int, allowed: bool) -> None:

@@ -15,8 +15,8 @@ from crypto import certificates, note, signing
 from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.trust import Trust
-from crypto.verifier.findings import OWNER, PLATFORM, Remarks, fail, judge, need, tell
-from crypto.verifier.reading import Act, Bundle
+from crypto.verifier.findings import OWNER, PLATFORM, Remarks, fail, judge, need
+from crypto.verifier.shown import Act, Bundle
 
 GROUP_OF_LOCK: Mapping[int, str] = {0: "operation", 1: "supervision"}
 ROOT_OF_PURPOSE: Mapping[str, str] = {"duty": "centre", "room": "centre", "verifier": "supervision"}
@@ -69,7 +69,7 @@ class Case:
         """When a quorum had seen the leaf `index`; None without anchors."""
         size = self.covering(index)
         if size is None:
-            fail("有行为不在任何检查点内", "an act that no checkpoint covers", culprit=PLATFORM)
+            fail("act_that_no_checkpoint_covers", culprit=PLATFORM)
         quorum = self.quorum(size)
         return None if quorum is None else quorum.complete_at
 
@@ -79,8 +79,7 @@ def check(case: Case, remarks: Remarks) -> None:
     case.standing = read_standing(case.bundle)
     if case.trust is None:
         found = fingerprints(case.bundle)
-        fail("未锚定(未给出 --trust);文件中自称的指纹:" + ";".join(found),
-             "not anchored (no --trust); fingerprints found in the file: " + "; ".join(found))  # fmt: skip
+        fail("not_anchored_no_trust", found="; ".join(found))
     for size in sorted(case.bundle.notes):
         case.quorum(size)
         _check_lines(case.bundle.notes[size], case.trust, _path(case.bundle, size))
@@ -89,16 +88,14 @@ def check(case: Case, remarks: Remarks) -> None:
     _check_tender(case)
     _check_roster(case)
     _check_certificates(case)
-    remarks.add(
-        f"账本 {case.trust.origin},信任文件指纹 {case.trust.fingerprint[:16]}",
-        f"log {case.trust.origin}, trust.json {case.trust.fingerprint[:16]}",
-    )
+    remarks.add("log_trust_json", origin=case.trust.origin, fingerprint=case.trust.fingerprint[:16])
 
 
 def signatures(act: Act) -> list[Signed]:
     """Every signature of an act, verified, in order. Raises Failed."""
-    proved = judge(lambda: signing.verify_act(act.body), f"行为 {act.kind} 的签名不成立", f"the {act.kind} act's signature",
-                   event=act.leaf, culprit=PLATFORM)  # fmt: skip
+    proved = judge(
+        lambda: signing.verify_act(act.body), "acts_signature", kind=act.kind, event=act.leaf, culprit=PLATFORM
+    )
     read = []
     for each in proved:
         certificate = each.certificate
@@ -114,19 +111,27 @@ def read_standing(bundle: Bundle) -> Standing:
         match act.kind:
             case "trustee":
                 known = act["trustee"] in standing.trustees
-                need(not known, f"受托人 {act['trustee']} 重复登记", f"trustee {act['trustee']} is registered twice",
-                     event=act.leaf, culprit=PLATFORM)  # fmt: skip
+                need(not known, "trustee_is_registered_twice", trustee=act["trustee"], event=act.leaf, culprit=PLATFORM)
                 standing.trustees[act["trustee"]] = act
             case "pre_keys":
                 for key in act["keys"]:
-                    need(key not in standing.pre_keys, f"一次性公钥重复:{key}", f"a pre-key stands twice: {key}",
-                         event=act.leaf, culprit=f"trustee {act['trustee']}")  # fmt: skip
+                    need(
+                        key not in standing.pre_keys,
+                        "pre_key_stands_twice",
+                        key=key,
+                        event=act.leaf,
+                        culprit=f"trustee {act['trustee']}",
+                    )
                     standing.pre_keys[key] = (act["trustee"], act.index)
             case "key":
                 standing.keys.setdefault(act["purpose"], []).append((act.index, act["key"]))
             case "rotate":
-                need(standing.key(act["purpose"], act.index) == act["old"], "更换的不是现用密钥",
-                     "a rotation of a key that is not in use", event=act.leaf, culprit=PLATFORM)  # fmt: skip
+                need(
+                    standing.key(act["purpose"], act.index) == act["old"],
+                    "rotation_of_key_that_is_not_in_use",
+                    event=act.leaf,
+                    culprit=PLATFORM,
+                )
                 standing.keys[act["purpose"]].append((act.index, act["new"]))
             case _:
                 pass
@@ -150,17 +155,17 @@ def _quorum(shown: note.Note, trust: Trust, path: str) -> note.Quorum:
     try:
         return note.verify_quorum(shown, trust)
     except Refused as refused:
-        told = tell(refused)
         culprit = f"witness {refused.facts['witness']}" if "witness" in refused.facts else PLATFORM
-        fail(f"检查点不成立:{told['zh']}", f"the checkpoint does not hold: {told['en']}", event=path, culprit=culprit)
+        fail("checkpoint_does_not_hold", event=path, culprit=culprit, cause=refused)
 
 
 def _check_lines(shown: note.Note, trust: Trust, path: str) -> None:
     """A bundle carries no line that nobody can verify."""
     keys = [trust.log, *(witness.key for witness in trust.witnesses)]
     stranger = next((line for line in shown.signatures if not any(line.is_of(key) for key in keys)), None)
-    need(stranger is None, f"检查点上有未知签名:{stranger and stranger.name}",
-         f"a signature line of an unknown key: {stranger and stranger.name}", event=path, culprit=PLATFORM)  # fmt: skip
+    need(
+        stranger is None, "signature_line_of_unknown_key", name=stranger and stranger.name, event=path, culprit=PLATFORM
+    )
 
 
 def _check_hall_act(act: Act, trust: Trust, standing: Standing) -> None:
@@ -187,9 +192,13 @@ def _check_hall_act(act: Act, trust: Trust, standing: Standing) -> None:
             duty = standing.key("duty", act.index)
             right = [("duty", bytes.fromhex(duty))] if duty else []
             found = [(each.by, each.key) for each in signed]
-    need(right and found == right, f"大厅行为 {act.kind} 未由信任文件中的根或应有的密钥签名",
-         f"the hall's {act.kind} act is not signed by the roots of trust.json or the right key",
-         event=act.leaf, culprit=PLATFORM)  # fmt: skip
+    need(
+        right and found == right,
+        "halls_act_is_not_signed_by_roots_of_trust_json_or_right_key",
+        kind=act.kind,
+        event=act.leaf,
+        culprit=PLATFORM,
+    )
 
 
 def _check_tender(case: Case) -> None:
@@ -200,42 +209,53 @@ def _check_tender(case: Case) -> None:
         ("room", act["verdict_keys"]["room"]),
         ("verifier", act["verdict_keys"]["verifier"]),
     ):
-        need(standing.key(purpose, act.index) == key, f"公告中的 {purpose} 密钥未经根签名",
-             f"the notice's {purpose} key is not one that its root signed", event=act.leaf, culprit=PLATFORM)  # fmt: skip
+        need(
+            standing.key(purpose, act.index) == key,
+            "notices_key_is_not_one_that_its_root_signed",
+            purpose=purpose,
+            event=act.leaf,
+            culprit=PLATFORM,
+        )
     for number, side in (("1", "centre"), ("2", "supervision")):
         right = act["contributors"][number] == case.trust.contributors[side].hex()
-        need(right, f"抽取贡献方 {number} 不是信任文件所载", f"contributor {number} is not trust.json's {side}",
-             event=act.leaf, culprit=OWNER)  # fmt: skip
-    judge(lambda: signing.p256_public(bytes.fromhex(act["contributors"]["3"])), "招标人的贡献密钥", "the owner's contributor key",
-          event=act.leaf, culprit=OWNER)  # fmt: skip
+        need(right, "contributor_is_not_trust_jsons", number=number, side=side, event=act.leaf, culprit=OWNER)
+    judge(
+        lambda: signing.p256_public(bytes.fromhex(act["contributors"]["3"])),
+        "owners_contributor_key",
+        event=act.leaf,
+        culprit=OWNER,
+    )
 
 
 def _check_roster(case: Case) -> None:
     act, standing = case.bundle.tender, case.standing
-    roster = judge(
-        lambda: Roster.decode(bytes.fromhex(act["roster"])), "名册不成立", "the roster", event=act.leaf, culprit=OWNER
-    )
+    roster = judge(lambda: Roster.decode(bytes.fromhex(act["roster"])), "roster", event=act.leaf, culprit=OWNER)
     sizes = [lock.n for lock in roster.locks]
-    need(
-        [len(seats) for seats in act["seats"]] == sizes,
-        "名册与席位不符",
-        "seats do not match the roster",
-        event=act.leaf,
-    )
+    need([len(seats) for seats in act["seats"]] == sizes, "seats_do_not_match_roster", event=act.leaf)
     named = [trustee for seats in act["seats"] for trustee in seats]
-    need(len(set(named)) == len(named), "同一受托人占两席", "a trustee holds two seats", event=act.leaf, culprit=OWNER)
+    need(len(set(named)) == len(named), "trustee_holds_two_seats", event=act.leaf, culprit=OWNER)
     for number, (lock, seats) in enumerate(zip(roster.locks, act["seats"], strict=True)):
         for key, trustee in zip(lock.keys, seats, strict=True):
             appointed = standing.trustees.get(trustee)
             known = appointed is not None and appointed.index < act.index
-            need(known, f"受托人 {trustee} 未经双方根签名", f"trustee {trustee} was not appointed before the notice",
-                 event=act.leaf, culprit=OWNER)  # fmt: skip
+            need(known, "trustee_was_not_appointed_before_notice", trustee=trustee, event=act.leaf, culprit=OWNER)
             owner, since = standing.pre_keys.get(key.hex(), ("", act.index))
-            need(owner == trustee and since < act.index, f"席位 {trustee} 的公钥不是其一次性公钥",
-                 f"the key of seat {trustee} is not one of its pre-keys", event=act.leaf, culprit=OWNER)  # fmt: skip
+            need(
+                owner == trustee and since < act.index,
+                "key_of_seat_is_not_one_of_its_pre_keys",
+                trustee=trustee,
+                event=act.leaf,
+                culprit=OWNER,
+            )
             group = appointed["group"] if appointed is not None else ""
-            need(group == GROUP_OF_LOCK.get(number, group), f"受托人 {trustee} 不属于第 {number} 把锁的一方",
-                 f"trustee {trustee} is not of lock {number}'s side", event=act.leaf, culprit=OWNER)  # fmt: skip
+            need(
+                group == GROUP_OF_LOCK.get(number, group),
+                "trustee_is_not_of_lock_s_side",
+                trustee=trustee,
+                number=number,
+                event=act.leaf,
+                culprit=OWNER,
+            )
 
 
 def _check_certificates(case: Case) -> None:
@@ -244,15 +264,21 @@ def _check_certificates(case: Case) -> None:
     for act in case.bundle.acts:
         for signed in signatures(act):
             if signed.subject is not None:
-                judge(lambda key=signed.key, at=act.at: certificates.verify_chain(key, roots, at=at),  # type: ignore[misc]
-                      f"{signed.subject.name} 的证书不能追溯到信任文件中的认证机构",
-                      f"the certificate of {signed.subject.name} does not lead to an authority of trust.json",
-                      event=act.leaf, culprit=signed.by)  # fmt: skip
+                judge(
+                    lambda key=signed.key, at=act.at: certificates.verify_chain(key, roots, at=at),  # type: ignore[misc]
+                    "certificate_of_does_not_lead_to_authority_of_trust_json",
+                    name=signed.subject.name,
+                    event=act.leaf,
+                    culprit=signed.by,
+                )
     for bid, submission in case.bundle.bids.items():
-        judge(lambda one=submission: certificates.verify_chain(one.certificate, roots, at=one.at),  # type: ignore[misc]
-              f"投标 {bid[:16]} 的证书不能追溯到信任文件中的认证机构",
-              f"the certificate of bid {bid[:16]} does not lead to an authority of trust.json",
-              event=f"bids/{bid}/submission.json", culprit=f"bidder {bid}")  # fmt: skip
+        judge(
+            lambda one=submission: certificates.verify_chain(one.certificate, roots, at=one.at),  # type: ignore[misc]
+            "certificate_of_bid_does_not_lead_to_authority_of_trust_json",
+            bid=bid[:16],
+            event=f"bids/{bid}/submission.json",
+            culprit=f"bidder {bid}",
+        )
 
 
 def _path(bundle: Bundle, size: int) -> str:

@@ -1,8 +1,8 @@
 """The archive of a bundle: a ZIP file in one canonical form, written and read (docs/spec/bundle.md §1).
 
 Stored members back to back, no time, no comment, no extra field but ZIP64's. The reader rebuilds every structure byte
-from names, sizes and CRCs and demands equality, so that no byte of the file is left unread; nothing is unpacked to disk,
-and a member cannot be larger than the file it lies in.
+from names, sizes and CRCs and demands equality, so that no byte of the file is left unread; nothing is unpacked to
+disk, and a member cannot be larger than the file it lies in.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
 from typing import Any, Final
@@ -16,9 +17,9 @@ from crypto import jcs
 from crypto.verifier import recount
 from crypto.verifier.anchors import Case
 from crypto.verifier.draw import occupants
-from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Remarks, fail, need
-from crypto.verifier.limits import limit
-from crypto.verifier.reading import Act, Bundle
+from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Failed, Remarks, fail, need
+from crypto.verifier.shown import Act, Bundle
+from crypto.verifier.timeline import limit
 
 SHEET_LABEL: Final = b"sealbid/v1 sheet\0"
 _DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?")
@@ -29,35 +30,37 @@ def check_scores(case: Case, remarks: Remarks) -> None:
     bundle = case.bundle
     committed, locked = bundle.last("scores_committed"), bundle.last("scores_locked")
     if committed is None:
-        need(locked is None, "未承诺即公开评分", "scores were shown without commitments", culprit=PLATFORM)
-        remarks.add("尚未评分", "not scored yet")
+        need(locked is None, "scores_were_shown_without_commitments", culprit=PLATFORM)
+        remarks.add("not_scored_yet")
         return
     _check_commitments(bundle, committed)
     if locked is None:
-        remarks.add("评分尚未公开", "scores not shown yet")
+        remarks.add("scores_not_shown_yet")
         return
-    need(committed.index < locked.index, "先公开后承诺", "shown before committed", event=locked.leaf, culprit=CLOCKWORK)
+    need(committed.index < locked.index, "shown_before_committed", event=locked.leaf, culprit=CLOCKWORK)
     scores, terms = bundle.document(locked["scores_hash"]), bundle.document(bundle.tender["terms_hash"])
     method = terms.get("method") if isinstance(terms, dict) else None
     if not isinstance(method, dict) or method.get("name") != "benchmark":
-        remarks.add("非基准价法,未复算", "not a benchmark method: no recount")
+        remarks.add("not_benchmark_method_no_recount")
         return
-    counted = recount.check(scores)
-    need(
-        _same(scores["method"], method),
-        "评分方法不是招标文件所定(E-69)",
-        "the method is not the tender document's (E-69)",
-        event=locked.leaf,
-        culprit=PLATFORM,
-    )
-    need("result" in scores, "评分文件没有结果", "scores.json without its result", event=locked.leaf, culprit=PLATFORM)
+    counted = _recounted(scores, locked)
+    need(_same(scores["method"], method), "method_is_not_tender_documents_e_69", event=locked.leaf, culprit=PLATFORM)
+    need("result" in scores, "scores_json_without_its_result", event=locked.leaf, culprit=PLATFORM)
     _check_prices(bundle, scores, locked, remarks)
     _check_marks(bundle, scores, terms, committed, locked)
     _check_table(bundle, scores, counted, locked)
     if bundle.full:
         _check_sheets(bundle, scores, committed, locked)
     else:
-        remarks.add("评分表原件须看完整包", "the sheets themselves: needs the full bundle")
+        remarks.add("sheets_themselves_needs_full_bundle")
+
+
+def _recounted(scores: Any, locked: Act) -> recount.Counted:
+    """The recount; what it finds wrong is told of the act that locked the scores."""
+    try:
+        return recount.check(scores)
+    except Failed as failed:
+        raise Failed(replace(failed.finding, event=locked.leaf)) from failed
 
 
 def check_award(case: Case, remarks: Remarks) -> None:
@@ -65,8 +68,8 @@ def check_award(case: Case, remarks: Remarks) -> None:
     bundle = case.bundle
     publicity = bundle.last("publicity")
     if publicity is None:
-        need(not bundle.of("award", "contract"), "未公示即定标", "an award without publicity (E-79)", culprit=OWNER)
-        remarks.add("尚未公示", "no publicity yet")
+        need(not bundle.of("award", "contract"), "award_without_publicity_e_79", culprit=OWNER)
+        remarks.add("no_publicity_yet")
         return
     _check_candidates(bundle, publicity)
     awards = bundle.of("award")
@@ -74,31 +77,18 @@ def check_award(case: Case, remarks: Remarks) -> None:
     ranks = [act["rank"] for act in awards]
     need(
         ranks == sorted(set(ranks)),
-        "定标次序不对",
-        "awards out of rank order",
+        "awards_out_of_rank_order",
         event=awards[-1].leaf if awards else None,
         culprit=OWNER,
     )
     project = terms.get("project") if isinstance(terms, dict) else None
     controlled = isinstance(project, dict) and project.get("state_controlled") is True
     first = not controlled or not ranks or ranks == list(range(1, len(ranks) + 1))
-    need(
-        first,
-        "未确定排名第一的候选人(E-81)",
-        "not the first candidate (E-81)",
-        event=awards[0].leaf if awards else None,
-        culprit=OWNER,
-    )
+    need(first, "not_first_candidate_e_81", event=awards[0].leaf if awards else None, culprit=OWNER)
     for act in awards:
         named = next((row for row in publicity["candidates"] if row["rank"] == act["rank"]), None)
         same = named is not None and all(named[name] == act[name] for name in ("bid", "bidder", "price_fen"))
-        need(
-            same,
-            "中标人或中标价不是公示的候选人(E-83)",
-            "the award is not one of the published candidates (E-83)",
-            event=act.leaf,
-            culprit=OWNER,
-        )
+        need(same, "award_is_not_one_of_published_candidates_e_83", event=act.leaf, culprit=OWNER)
     contract = bundle.last("contract")
     if contract is not None:
         _check_contract(bundle, awards, contract)
@@ -106,70 +96,54 @@ def check_award(case: Case, remarks: Remarks) -> None:
         voided = sum(1 for event in bundle.events if event.kind == "award_void")
         need(
             len(awards) <= voided + 1,
-            "改定他人而原定标未失效",
-            "a second award though the first stands",
+            "second_award_though_first_stands",
             event=awards[-1].leaf if awards else None,
             culprit=OWNER,
         )
         _check_answers(bundle, awards)
     else:
-        remarks.add("异议答复须看完整包", "answers to objections: needs the full bundle")
-    reached = "已订立合同" if contract is not None else "已定标" if awards else "公示中"
-    remarks.add(reached, {"已订立合同": "contract made", "已定标": "awarded", "公示中": "in publicity"}[reached])
+        remarks.add("answers_to_objections_needs_full_bundle")
+    if contract is not None:
+        remarks.add("contract_made")
+    elif awards:
+        remarks.add("awarded")
+    else:
+        remarks.add("in_publicity")
 
 
 def _check_commitments(bundle: Bundle, committed: Act) -> None:
     rows = committed["commitments"]
     seats = [row["seat"] for row in rows]
-    need(
-        seats == sorted(set(seats)),
-        "承诺的席位次序不对",
-        "commitments out of order",
-        event=committed.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(seats == sorted(set(seats)), "commitments_out_of_order", event=committed.leaf, culprit=CLOCKWORK)
     held = occupants(bundle, committed.index)
     there = {row["seat"]: row["masked"] for row in rows}
     wrong = next((seat for seat, masked in held.items() if there.get(seat) != masked), None)
-    need(wrong is None, f"第 {wrong} 席没有承诺,或承诺人不是该席专家", f"seat {wrong} did not commit, or another did", event=committed.leaf,
-         culprit=f"expert seat {wrong}")  # fmt: skip
+    need(
+        wrong is None,
+        "seat_did_not_commit_or_another_did",
+        wrong=wrong,
+        event=committed.leaf,
+        culprit=f"expert seat {wrong}",
+    )
     terms = bundle.document(bundle.tender["terms_hash"])
     members = terms["panel"]["members"]
-    need(
-        len(rows) == members,
-        "承诺份数不是评标委员会人数",
-        "not every member committed",
-        event=committed.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(len(rows) == members, "not_every_member_committed", event=committed.leaf, culprit=CLOCKWORK)
 
 
 def _check_prices(bundle: Bundle, scores: Mapping[str, Any], locked: Act, remarks: Remarks) -> None:
     opened = bundle.last("opened")
     if opened is None:
-        fail("未开标即评分", "scored before the opening", event=locked.leaf, culprit=PLATFORM)
+        fail("scored_before_opening", event=locked.leaf, culprit=PLATFORM)
     record = {row["bid"]: row["price_fen"] for row in bundle.document(opened["record_hash"])}
     for row in scores["bids"]:
         known = row["id"] in record and Fraction(row["price"]) * 100 == record[row["id"]]
-        need(
-            known,
-            f"评分所用报价不是开标记录的:{row['id']}",
-            f"the price scored is not the opening record's: {row['id']}",
-            event=locked.leaf,
-            culprit=PLATFORM,
-        )
+        need(known, "price_scored_is_not_opening_records", id=row["id"], event=locked.leaf, culprit=PLATFORM)
     ceiling = bundle.tender["max_price_fen"]
     told = None if scores["max_price"] is None else Fraction(scores["max_price"]) * 100
-    need(
-        told == ceiling,
-        "最高限价不是公告所载",
-        "the max price is not the notice's",
-        event=locked.leaf,
-        culprit=PLATFORM,
-    )
+    need(told == ceiling, "max_price_is_not_notices", event=locked.leaf, culprit=PLATFORM)
     out = len(record) - len(scores["bids"])
     if out:
-        remarks.add(f"评审中否决 {out} 份", f"{out} bids rejected in the review")
+        remarks.add("bids_rejected_in_review", out=out)
 
 
 def _check_marks(
@@ -179,34 +153,35 @@ def _check_marks(
     seats = {str(row["seat"]) for row in committed["commitments"]}
     experts = {row["expert"] for row in scores["points"]}
     need(
-        experts == seats or not scores["points"],
-        "评分人与席位不符",
-        "the marks are not of exactly the seats",
+        experts == seats or not scores["points"], "marks_are_not_of_exactly_seats", event=locked.leaf, culprit=PLATFORM
+    )
+    used = {row["item"] for row in scores["points"]}
+    need(
+        used == set(items) or not scores["points"],
+        "items_are_not_tender_documents_e_69",
         event=locked.leaf,
         culprit=PLATFORM,
     )
-    used = {row["item"] for row in scores["points"]}
-    need(used == set(items) or not scores["points"], "评分项不是招标文件所列(E-69)", "the items are not the tender document's (E-69)",
-         event=locked.leaf, culprit=PLATFORM)  # fmt: skip
     for row in scores["points"]:
         most, step = items[row["item"]]
         points = Fraction(row["points"])
-        need(points <= most and (step == 0 or points % step == 0), f"第 {row['expert']} 席对 {row['item']} 的评分越界",
-             f"seat {row['expert']} marked {row['item']} out of range", event=locked.leaf, culprit=f"expert seat {row['expert']}")  # fmt: skip
+        need(
+            points <= most and (step == 0 or points % step == 0),
+            "seat_marked_out_of_range",
+            expert=row["expert"],
+            item=row["item"],
+            event=locked.leaf,
+            culprit=f"expert seat {row['expert']}",
+        )
 
 
 def _check_table(bundle: Bundle, scores: Mapping[str, Any], counted: recount.Counted, locked: Act) -> None:
     table, terms = bundle.document(locked["table_hash"]), bundle.document(bundle.tender["terms_hash"])
-    need(table["items"] == terms["items"], "评分表的评分项不是招标文件所列", "the table's items are not the tender document's",
-         event=locked.leaf, culprit=PLATFORM)  # fmt: skip
+    need(table["items"] == terms["items"], "tables_items_are_not_tender_documents", event=locked.leaf, culprit=PLATFORM)
     rows = table["bids"]
     ranking = scores["result"]["ranking"]
     need(
-        [row["bid"] for row in rows] == ranking,
-        "公布的评分表次序不符",
-        "the table is not in the order of the ranking",
-        event=locked.leaf,
-        culprit=PLATFORM,
+        [row["bid"] for row in rows] == ranking, "table_is_not_in_order_of_ranking", event=locked.leaf, culprit=PLATFORM
     )
     for rank, row in enumerate(rows, 1):
         bid = row["bid"]
@@ -216,34 +191,27 @@ def _check_table(bundle: Bundle, scores: Mapping[str, Any], counted: recount.Cou
             and Fraction(row["points"]) == counted.shown(counted.points[bid], "points")
             and Fraction(row["total"]) == counted.shown(counted.totals[bid], "total")
         )
-        need(
-            right,
-            f"公布的评分表与复算不符:{bid[:16]}",
-            f"the table differs from the recount: {bid[:16]}",
-            event=locked.leaf,
-            culprit=PLATFORM,
-        )
+        need(right, "table_differs_from_recount", bid=bid[:16], event=locked.leaf, culprit=PLATFORM)
 
 
 def _check_sheets(bundle: Bundle, scores: Mapping[str, Any], committed: Act, locked: Act) -> None:
     sheets = bundle.document(locked["sheets_hash"])
     told = [(row["seat"], row["masked"]) for row in sheets]
     right = [(row["seat"], row["masked"]) for row in committed["commitments"]]
-    need(
-        told == right,
-        "评分表与承诺的席位不符",
-        "the sheets are not those of the commitments",
-        event=locked.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(told == right, "sheets_are_not_those_of_commitments", event=locked.leaf, culprit=CLOCKWORK)
     given: list[tuple[str, str, str, Fraction]] = []
     for row, promise in zip(sheets, committed["commitments"], strict=True):
         sheet, culprit = row["sheet"], f"expert seat {row['seat']}"
         made = sha256(SHEET_LABEL + bytes.fromhex(row["salt"]) + jcs.dumps(sheet)).hexdigest()
-        need(made == promise["commitment"], f"第 {row['seat']} 席的评分表与承诺不符", f"the sheet of seat {row['seat']} is not the one committed to",
-             event=committed.leaf, culprit=culprit)  # fmt: skip
+        need(
+            made == promise["commitment"],
+            "sheet_of_seat_is_not_one_committed_to",
+            seat=row["seat"],
+            event=committed.leaf,
+            culprit=culprit,
+        )
         own = sheet["seat"] == row["seat"] and sheet["tender_id"] == bundle.tender["tender_id"]
-        need(own, "评分表属于他席或他标段", "a sheet of another seat or tender", event=locked.leaf, culprit=culprit)
+        need(own, "sheet_of_another_seat_or_tender", event=locked.leaf, culprit=culprit)
         given += [(str(row["seat"]), each["bid"], each["item"], Fraction(each["points"])) for each in sheet["items"]]
         early = any(
             event.kind == "sheet_locked"
@@ -252,44 +220,31 @@ def _check_sheets(bundle: Bundle, scores: Mapping[str, Any], committed: Act, loc
             and event.index < committed.index
             for event in bundle.events
         )
-        need(
-            early,
-            f"第 {row['seat']} 席没有锁定行为",
-            f"seat {row['seat']} locked no such sheet",
-            event=committed.leaf,
-            culprit=culprit,
-        )
+        need(early, "seat_locked_no_such_sheet", seat=row["seat"], event=committed.leaf, culprit=culprit)
     bids = {row["id"] for row in scores["bids"]}
     used = [(row["expert"], row["bid"], row["item"], Fraction(row["points"])) for row in scores["points"]]
     kept = [mark for mark in given if mark[1] in bids]
-    need(
-        sorted(used) == sorted(kept),
-        "计分所用的评分不是评分表所载",
-        "the marks counted are not those of the sheets",
-        event=locked.leaf,
-        culprit=PLATFORM,
-    )
+    need(sorted(used) == sorted(kept), "marks_counted_are_not_those_of_sheets", event=locked.leaf, culprit=PLATFORM)
 
 
 def _check_candidates(bundle: Bundle, publicity: Act) -> None:
     locked, opened = bundle.last("scores_locked"), bundle.last("opened")
     if locked is None or opened is None:
-        fail("未评分即公示", "publicity before scores", event=publicity.leaf, culprit=OWNER)
+        fail("publicity_before_scores", event=publicity.leaf, culprit=OWNER)
     record = {row["bid"]: row for row in bundle.document(opened["record_hash"])}
     table = {row["rank"]: row for row in bundle.document(locked["table_hash"])["bids"]}
     rows = publicity["candidates"]
     most, _ = limit(bundle, "candidates_max")
-    need([row["rank"] for row in rows] == list(range(1, len(rows) + 1)) and len(rows) <= most, "候选人名次不对或过多(E-75)",
-         "candidates are not 1, 2 … or too many (E-75)", event=publicity.leaf, culprit=OWNER)  # fmt: skip
+    need(
+        [row["rank"] for row in rows] == list(range(1, len(rows) + 1)) and len(rows) <= most,
+        "candidates_are_not_1_2_or_too_many_e_75",
+        event=publicity.leaf,
+        culprit=OWNER,
+    )
     for row in rows:
         scored, opening = table.get(row["rank"]), record.get(row["bid"])
         if scored is None or opening is None or scored["bid"] != row["bid"]:
-            fail(
-                f"第 {row['rank']} 候选人不是评标排名所定",
-                f"candidate {row['rank']} is not that of the ranking",
-                event=publicity.leaf,
-                culprit=OWNER,
-            )
+            fail("candidate_is_not_that_of_ranking", rank=row["rank"], event=publicity.leaf, culprit=OWNER)
         wrong = next(
             (
                 name
@@ -298,12 +253,17 @@ def _check_candidates(bundle: Bundle, publicity: Act) -> None:
             ),
             None,
         )
-        need(wrong is None, f"第 {row['rank']} 候选人的 {wrong} 与开标记录不符", f"candidate {row['rank']}: {wrong} is not the opening record's",
-             event=publicity.leaf, culprit=OWNER)  # fmt: skip
+        need(
+            wrong is None,
+            "candidate_is_not_opening_records",
+            rank=row["rank"],
+            wrong=wrong,
+            event=publicity.leaf,
+            culprit=OWNER,
+        )
         need(
             Fraction(row["total"]) == Fraction(scored["total"]),
-            "候选人得分不符",
-            "a candidate's total is not the table's",
+            "candidates_total_is_not_tables",
             event=publicity.leaf,
             culprit=OWNER,
         )
@@ -317,13 +277,7 @@ def _check_contract(bundle: Bundle, awards: list[Act], contract: Act) -> None:
     bid = record[award["bid"]]
     told = (contract["bid"], contract["price_fen"], contract["period_days"])
     right = (award["bid"], bid["price_fen"], bid["period_days"])
-    need(
-        told == right,
-        "合同与投标不一致(E-88)",
-        "the contract is not the bid (E-88)",
-        event=contract.leaf,
-        culprit=OWNER,
-    )
+    need(told == right, "contract_is_not_bid_e_88", event=contract.leaf, culprit=OWNER)
 
 
 def _check_answers(bundle: Bundle, awards: list[Act]) -> None:
@@ -333,13 +287,7 @@ def _check_answers(bundle: Bundle, awards: list[Act]) -> None:
             continue
         after = next((act for act in awards if act.index > event.index), None)
         in_time = after is None or answered.get(event.leaf, after.index) < after.index
-        need(
-            in_time,
-            "异议未答复即定标(E-80)",
-            "an award before an objection was answered (E-80)",
-            event=event.leaf,
-            culprit=OWNER,
-        )
+        need(in_time, "award_before_objection_was_answered_e_80", event=event.leaf, culprit=OWNER)
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -1,8 +1,8 @@
 """Check 5: every logged submission is frozen, withdrawn, replaced or refused; at most one bid per organisation.
 
-docs/spec/release.md §4, bundle.md §6. From the public view the bids of the list are judged one by one; from the full view
-the list is made again from all submissions and withdrawals before *close*. Whoever made the list could drop a bid, slip a
-late one in, or bring a withdrawn one back; none of that survives this check in the full view.
+docs/spec/release.md §4, bundle.md §6. From the public view the bids of the list are judged one by one; from the full
+view the list is made again from all submissions and withdrawals before *close*. Whoever made the list could drop a bid,
+slip a late one in, or bring a withdrawn one back; none of that survives this check in the full view.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.verifier.anchors import Case
 from crypto.verifier.findings import CLOCKWORK, PLATFORM, Failed, Remarks, judge, need
-from crypto.verifier.limits import timeline
-from crypto.verifier.reading import Bundle, Event, Submission
+from crypto.verifier.shown import Bundle, Event, Submission
+from crypto.verifier.timeline import timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +37,34 @@ def check(case: Case, remarks: Remarks) -> None:
     bundle = case.bundle
     freeze, close = bundle.last("freeze"), bundle.last("close")
     if freeze is None or close is None:
-        remarks.add("尚未截止", "not closed yet")
+        remarks.add("not_closed_yet")
         return
     terms = terms_of(case, close.index)
     names = [row["bid"] for row in bundle.frozen]
     ordered = names == sorted(set(names))
-    need(
-        ordered,
-        "冻结清单次序不对或重复",
-        "the freeze list is not ascending, or repeats a bid",
-        event=freeze.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(ordered, "freeze_list_is_not_ascending_or_repeats_bid", event=freeze.leaf, culprit=CLOCKWORK)
     seen: dict[str, str] = {}
     for row in bundle.frozen:
         submission = bundle.bids[row["bid"]]
         same = row["submission"] == submission.event.leaf and row["headers"] == _hashes(submission)
-        need(
-            same,
-            f"冻结清单与投标 {row['bid']} 不符",
-            f"the list's row is not that of bid {row['bid']}",
-            event=freeze.leaf,
-            culprit=CLOCKWORK,
-        )
+        need(same, "lists_row_is_not_that_of_bid", bid=row["bid"], event=freeze.leaf, culprit=CLOCKWORK)
         check_submission(submission, terms)
         uscc = submission.subject.uscc
-        need(uscc not in seen, f"同一单位 {uscc} 有两份投标", f"two bids of one organisation: {uscc}",
-             event=submission.event.leaf, culprit=CLOCKWORK)  # fmt: skip
+        need(
+            uscc not in seen, "two_bids_of_one_organisation", uscc=uscc, event=submission.event.leaf, culprit=CLOCKWORK
+        )
         seen[uscc] = row["bid"]
-    remarks.add(f"冻结 {len(names)} 份", f"{len(names)} bids frozen")
+    remarks.add("bids_frozen", count_names=len(names))
     if bundle.full:
         _check_list(bundle, terms)
     else:
-        remarks.add("被替换、撤回、拒绝的投标须看完整包", "replaced, withdrawn and refused bids: needs the full bundle")
+        remarks.add("replaced_withdrawn_and_refused_bids_needs_full_bundle")
 
 
 def terms_of(case: Case, close_index: int) -> Terms:
     """The terms of admission, with the deadline in force at *close*. Raises Failed."""
     act = case.bundle.tender
-    roster = judge(lambda: Roster.decode(bytes.fromhex(act["roster"])), "名册不成立", "the roster", event=act.leaf)
+    roster = judge(lambda: Roster.decode(bytes.fromhex(act["roster"])), "roster", event=act.leaf)
     deadline = timeline(case, until=close_index).deadline
     return Terms(case.bundle.tender_id, act["lot"], roster, act["plaintext_max"], deadline, close_index)
 
@@ -83,8 +72,9 @@ def terms_of(case: Case, close_index: int) -> Terms:
 def check_submission(submission: Submission, terms: Terms) -> header.Admission:
     """One submission admitted, in time and logged before close. Raises Failed."""
     event, culprit = submission.event, f"bidder {submission.bid}"
-    headers = judge(lambda: submission.headers, f"投标 {submission.bid[:16]} 的信封头不成立", f"the headers of bid {submission.bid[:16]}",
-                    event=event.leaf, culprit=culprit)  # fmt: skip
+    headers = judge(
+        lambda: submission.headers, "headers_of_bid", bid=submission.bid[:16], event=event.leaf, culprit=culprit
+    )
     admitted = judge(
         lambda: header.check_admission(
             headers,
@@ -95,22 +85,38 @@ def check_submission(submission: Submission, terms: Terms) -> header.Admission:
             salt=submission.salt,
             submit_signature=submission.signature,
         ),
-        f"投标 {submission.bid[:16]} 不可接收",
-        f"bid {submission.bid[:16]} may not be admitted",
+        "bid_may_not_be_admitted",
+        bid=submission.bid[:16],
         event=event.leaf,
         culprit=culprit,
     )
     public = event.public
     told = (public["kind"], public["lot"], public["version"], public["headers"], public["d"], public["bid"])
     right = ("submit", terms.lot, admitted.version, _hashes(submission), admitted.digest.hex(), admitted.bid_id.hex())
-    need(told == right and submission.bid == admitted.bid_id.hex(), f"递交行为与信封 {submission.bid[:16]} 不符",
-         f"the submit act does not describe the headers of {submission.bid[:16]}", event=event.leaf, culprit=PLATFORM)  # fmt: skip
+    need(
+        told == right and submission.bid == admitted.bid_id.hex(),
+        "submit_act_does_not_describe_headers_of",
+        bid=submission.bid[:16],
+        event=event.leaf,
+        culprit=PLATFORM,
+    )
     fits = all(each.plaintext_len() <= terms.plaintext_max for each in headers)
-    need(fits, "投标文件超过上限", "larger than the notice allows", event=event.leaf, culprit=culprit)
-    need(event.at < terms.deadline, f"投标 {submission.bid[:16]} 逾期({public['at']})(E-36)",
-         f"bid {submission.bid[:16]} was received late, {public['at']} (E-36)", event=event.leaf, culprit=PLATFORM)  # fmt: skip
-    need(event.index < terms.close_index, f"投标 {submission.bid[:16]} 在截止行为之后入账",
-         f"bid {submission.bid[:16]} was logged after close", event=event.leaf, culprit=PLATFORM)  # fmt: skip
+    need(fits, "larger_than_notice_allows", event=event.leaf, culprit=culprit)
+    need(
+        event.at < terms.deadline,
+        "bid_was_received_late_e_36",
+        bid=submission.bid[:16],
+        at=public["at"],
+        event=event.leaf,
+        culprit=PLATFORM,
+    )
+    need(
+        event.index < terms.close_index,
+        "bid_was_logged_after_close",
+        bid=submission.bid[:16],
+        event=event.leaf,
+        culprit=PLATFORM,
+    )
     return admitted
 
 
@@ -125,8 +131,12 @@ def _check_list(bundle: Bundle, terms: Terms) -> None:
         if event.kind == "submit":
             submission = by_bid[event.public["bid"]]
             uscc = submission.subject.uscc
-            need(event.confidential.get("organisation") == uscc, "递交行为的单位与证书不符",
-                 "the submit act's organisation is not the certificate's", event=event.leaf, culprit=PLATFORM)  # fmt: skip
+            need(
+                event.confidential.get("organisation") == uscc,
+                "submit_acts_organisation_is_not_certificates",
+                event=event.leaf,
+                culprit=PLATFORM,
+            )
             if _counts(submission, event, terms) and submission.version > highest.get(uscc, 0):
                 highest[uscc] = submission.version
                 best[uscc] = submission
@@ -139,29 +149,21 @@ def _check_list(bundle: Bundle, terms: Terms) -> None:
     right = sorted(each.bid for uscc, each in best.items() if each.version > voided.get(uscc, 0))
     frozen = [row["bid"] for row in bundle.frozen]
     extra = next((bid for bid in frozen if bid not in right), None)
-    need(extra is None, f"冻结清单多出 {extra}(已撤回、被替换或逾期)", f"the list holds a bid that does not belong there: {extra}",
-         event=f"bids/{extra}", culprit=CLOCKWORK)  # fmt: skip
-    dropped = next((bid for bid in right if bid not in frozen), None)
     need(
-        dropped is None,
-        f"冻结清单遗漏 {dropped}",
-        f"the list leaves a bid out: {dropped}",
-        event=f"bids/{dropped}",
+        extra is None,
+        "list_holds_bid_that_does_not_belong_there",
+        extra=extra,
+        event=f"bids/{extra}",
         culprit=CLOCKWORK,
     )
+    dropped = next((bid for bid in right if bid not in frozen), None)
+    need(dropped is None, "list_leaves_bid_out", dropped=dropped, event=f"bids/{dropped}", culprit=CLOCKWORK)
     refused = {act["submission"] for act in bundle.of("refused")}
     submits = {event.leaf: event for event in bundle.events if event.kind == "submit"}
     unknown = next((leaf for leaf in sorted(refused) if leaf not in submits or leaf in admitted), None)
-    need(
-        unknown is None,
-        "拒绝行为所指不符",
-        "a refusal of a submission that is not there, or that counted",
-        event=unknown,
-        culprit=CLOCKWORK,
-    )
+    need(unknown is None, "refusal_of_submission_that_is_not_there_or_that_counted", event=unknown, culprit=CLOCKWORK)
     silent = next((leaf for leaf in submits if leaf not in admitted and leaf not in refused), None)
-    need(silent is None, "有投标既未冻结、替换、撤回,也未拒绝", "a submission neither frozen, replaced, withdrawn nor refused",
-         event=silent, culprit=CLOCKWORK)  # fmt: skip
+    need(silent is None, "submission_neither_frozen_replaced_withdrawn_nor_refused", event=silent, culprit=CLOCKWORK)
 
 
 def _counts(submission: Submission, event: Event, terms: Terms) -> bool:

@@ -108,4 +108,4 @@ def guarded(number: int, work: Callable[[Remarks], None]) -> Result:
         # A verifier answers on any input: what no check foresaw is still no pass, and says what it was.
         told_en = f"unexpected: {type(error).__name__}: {error}"[:300]
         return Result(number, "failed", Finding(f"意外内容:{type(error).__name__}:{error}"[:300], told_en))
-    return Result(number, "passed", Finding(";".join(remarks.zh), "; ".join(remarks.en)))
+    return Result(number, "passed", remarks.joined())

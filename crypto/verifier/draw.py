@@ -19,9 +19,9 @@ from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.verifier.anchors import Case
 from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Remarks, fail, judge, need
-from crypto.verifier.limits import limit
 from crypto.verifier.opening import Released, combine, releases
-from crypto.verifier.reading import Act, Bundle
+from crypto.verifier.shown import Act, Bundle
+from crypto.verifier.timeline import limit
 
 CONTRIBUTION_LABEL: Final = "draw/v1 contribution"
 CONTRIBUTORS_NEEDED: Final = frozenset({2, 3})
@@ -41,14 +41,18 @@ class Seating:
     def next(self, stratum: int, conflicts: set[str]) -> str:
         """The first of a stratum's order who may sit; those passed over for a conflict are noted. Raises Failed."""
         taken = {masked for _, masked in self.seats} | self.left
+        found: str | None = None
         for masked in self.orders[stratum]:
             if masked in taken:
                 continue
             if masked not in conflicts:
-                return masked
+                found = masked
+                break
             if masked not in self.avoided:
                 self.avoided.append(masked)
-        fail("抽取的专家不够", "a stratum has too few experts left", culprit=CLOCKWORK)
+        if found is None:
+            fail("stratum_has_too_few_experts_left", culprit=CLOCKWORK)
+        return found
 
 
 def check(case: Case, remarks: Remarks) -> None:
@@ -56,8 +60,8 @@ def check(case: Case, remarks: Remarks) -> None:
     bundle = case.bundle
     results = bundle.of("draw_result")
     if not results:
-        need(not bundle.of("scores_committed"), "未抽取专家即评分", "scores without a draw", culprit=PLATFORM)
-        remarks.add("尚未抽取", "no draw yet")
+        need(not bundle.of("scores_committed"), "scores_without_draw", culprit=PLATFORM)
+        remarks.add("no_draw_yet")
         return
     released = releases(bundle)
     shown: set[str] = set()
@@ -71,14 +75,11 @@ def check(case: Case, remarks: Remarks) -> None:
         shown |= {masked for _, masked in panel.seats} | set(panel.avoided) | panel.left
     assert panel is not None
     _check_panel(bundle, panel, results[-1])
-    remarks.add(
-        f"席位 {len(panel.seats)} 个,替补 {len(panel.left)} 次",
-        f"{len(panel.seats)} seats, {len(panel.left)} replacements",
-    )
+    remarks.add("seats_replacements", count_seats=len(panel.seats), count_left=len(panel.left))
     if bundle.full:
         _check_unmasking(bundle, shown)
     else:
-        remarks.add("回避的事实须看完整包", "why somebody was passed over: needs the full bundle")
+        remarks.add("why_somebody_was_passed_over_needs_full_bundle")
 
 
 def occupants(bundle: Bundle, before: int) -> dict[int, str]:
@@ -132,37 +133,23 @@ def check_strata(strata: Sequence[Mapping[str, Any]], event: str) -> None:
     """The pool object obeys lottery.md §2. Raises Failed."""
     names = [row["specialty"] for row in strata]
     right = 1 <= len(strata) <= STRATA_MAX and len(set(names)) == len(names)
-    need(
-        right, "专家池的专业重复或过多", "the pool's specialties repeat or are too many", event=event, culprit=CLOCKWORK
-    )
+    need(right, "pools_specialties_repeat_or_are_too_many", event=event, culprit=CLOCKWORK)
     for row in strata:
         ordered = row["masked"] == sorted(set(row["masked"])) and row["k"] <= len(row["masked"])
-        need(
-            ordered,
-            "专家池次序不对、重复或人数不足",
-            "a stratum is out of order, repeats an id or is too small",
-            event=event,
-            culprit=CLOCKWORK,
-        )
+        need(ordered, "stratum_is_out_of_order_repeats_id_or_is_too_small", event=event, culprit=CLOCKWORK)
 
 
 def _acts_of(bundle: Bundle, result: Act) -> tuple[Act, Act]:
     pool = next((act for act in bundle.of("draw_pool") if act["draw_id"] == result["draw_id"]), None)
     if pool is None:
-        fail("抽取结果没有专家池", "a draw result without its pool", event=result.leaf, culprit=CLOCKWORK)
+        fail("draw_result_without_its_pool", event=result.leaf, culprit=CLOCKWORK)
     close = next((act for act in bundle.of("draw_close") if act["pool"] == pool.leaf), None)
     if close is None or close.leaf != result["close"]:
-        fail("抽取结果所指封池行为不符", "a draw result of another draw_close", event=result.leaf, culprit=CLOCKWORK)
+        fail("draw_result_of_another_draw_close", event=result.leaf, culprit=CLOCKWORK)
     right = close["draw_id"] == pool["draw_id"] and pool.index < close.index < result.index
-    need(right, "抽取行为次序不对", "the draw's acts are out of order", event=result.leaf, culprit=CLOCKWORK)
+    need(right, "draws_acts_are_out_of_order", event=result.leaf, culprit=CLOCKWORK)
     freeze = bundle.of("freeze")
-    need(
-        freeze and freeze[0].index < result.index,
-        "冻结之前已抽取",
-        "drawn before the freeze",
-        event=result.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(freeze and freeze[0].index < result.index, "drawn_before_freeze", event=result.leaf, culprit=CLOCKWORK)
     return pool, close
 
 
@@ -170,8 +157,7 @@ def _check_pool(bundle: Bundle, pool: Act) -> None:
     attempt = pool["attempt"]
     need(
         pool["draw_id"] == draw_id(bundle.tender_id, attempt),
-        "抽取编号不符",
-        "draw_id is not that of the attempt",
+        "draw_id_is_not_that_of_attempt",
         event=pool.leaf,
         culprit=CLOCKWORK,
     )
@@ -180,40 +166,30 @@ def _check_pool(bundle: Bundle, pool: Act) -> None:
     complete = all(draw_id(bundle.tender_id, number) in names for number in range(attempt))
     last = max((act.index for act in earlier), default=-1)
     ordered = any(act["what"] == "redraw" and last < act.index < pool.index for act in bundle.of("directive"))
-    need(attempt == 0 or (complete and ordered), "重新抽取没有指令或未公布前次结果", "a redraw without a directive, or before the earlier draw was published",
-         event=pool.leaf, culprit=CLOCKWORK)  # fmt: skip
+    need(
+        attempt == 0 or (complete and ordered),
+        "redraw_without_directive_or_before_earlier_draw_was_published",
+        event=pool.leaf,
+        culprit=CLOCKWORK,
+    )
     strata = bundle.document(pool["pool_hash"])["strata"]
     check_strata(strata, pool.leaf)
     distinct = len({masked for row in strata for masked in row["masked"]})
     ways = math.prod(math.comb(len(row["masked"]), row["k"]) for row in strata)
     measures = pool["measures"]
     told = (measures["pool"], measures["entropy_bits"]) == (distinct, ways.bit_length() - 1)
-    need(told, "可预测性指标不符", "the measures are not those of the pool", event=pool.leaf, culprit=CLOCKWORK)
+    need(told, "measures_are_not_those_of_pool", event=pool.leaf, culprit=CLOCKWORK)
     least, _ = limit(bundle, "draw_candidates_per_seat_min")
     seats = sum(row["k"] for row in strata)
-    need(
-        distinct >= least * seats,
-        "专家池过小,结果可预测(E-63)",
-        "the pool is too small to be unforeseeable (E-63)",
-        event=pool.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(distinct >= least * seats, "pool_is_too_small_to_be_unforeseeable_e_63", event=pool.leaf, culprit=CLOCKWORK)
 
 
 def _contributions(bundle: Bundle, pool: Act, close: Act) -> dict[int, header.Header]:
     tender = bundle.tender
-    roster = judge(
-        lambda: Roster.decode(bytes.fromhex(tender["roster"])), "名册不成立", "the roster", event=tender.leaf
-    )
+    roster = judge(lambda: Roster.decode(bytes.fromhex(tender["roster"])), "roster", event=tender.leaf)
     numbers = [row["i"] for row in close["contributions"]]
     right = numbers == sorted(set(numbers)) and set(numbers) >= CONTRIBUTORS_NEEDED
-    need(
-        right,
-        "缺少监督方或招标人的贡献",
-        "no draw without supervision's and the owner's contributions",
-        event=close.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(right, "no_draw_without_supervisions_and_owners_contributions", event=close.leaf, culprit=CLOCKWORK)
     found: dict[int, header.Header] = {}
     for row in close["contributions"]:
         key = bytes.fromhex(tender["contributors"][str(row["i"])])
@@ -233,9 +209,7 @@ def _contributions(bundle: Bundle, pool: Act, close: Act) -> dict[int, header.He
             signing.verify_p256(key, bytes.fromhex(row["signature"]), message)
             return parsed
 
-        found[row["i"]] = judge(
-            verified, f"贡献 {row['i']} 不成立", f"contribution {row['i']}", event=close.leaf, culprit=who
-        )
+        found[row["i"]] = judge(verified, "contribution", i=row["i"], event=close.leaf, culprit=who)
     return found
 
 
@@ -257,8 +231,13 @@ def _check_r(
                 sum(1 for where, _ in complained if where == place) > each.n - each.t
                 for place, each in enumerate(raw.locks)
             )
-            need(by_complaints, f"贡献 {number} 份额不足", f"contribution {number} has too few shares and too few complaints",
-                 event=result.leaf, culprit=CLOCKWORK)  # fmt: skip
+            need(
+                by_complaints,
+                "contribution_has_too_few_shares_and_too_few_complaints",
+                number=number,
+                event=result.leaf,
+                culprit=CLOCKWORK,
+            )
             r[number], void[number] = VOID, "unopened"
             continue
         try:
@@ -268,16 +247,14 @@ def _check_r(
     told = {row["i"]: bytes.fromhex(row["r"]) for row in result["r"]}
     need(
         told == r and len(result["r"]) == len(r),
-        "所载随机数不是贡献解出的",
-        "r is not what the contributions open to",
+        "r_is_not_what_contributions_open_to",
         event=result.leaf,
         culprit=CLOCKWORK,
     )
     voided = {row["i"]: row["why"] for row in result["void"]}
     need(
         voided == void and len(result["void"]) == len(void),
-        "作废贡献不符",
-        "the void contributions are others",
+        "void_contributions_are_others",
         event=result.leaf,
         culprit=CLOCKWORK,
     )
@@ -286,13 +263,7 @@ def _check_r(
 
 def _replay(bundle: Bundle, pool: Act, result: Act, r: Mapping[int, bytes]) -> Seating:
     seed = seed_of(bytes.fromhex(pool["draw_id"]), bytes.fromhex(pool.leaf), r)
-    need(
-        seed.hex() == result["seed"],
-        "种子不符",
-        "the seed is not that of the contributions",
-        event=result.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(seed.hex() == result["seed"], "seed_is_not_that_of_contributions", event=result.leaf, culprit=CLOCKWORK)
     strata = bundle.document(pool["pool_hash"])["strata"]
     seating = Seating(orders(strata, seed))
     conflicts = _conflicts(bundle, pool, result)
@@ -300,20 +271,8 @@ def _replay(bundle: Bundle, pool: Act, result: Act, r: Mapping[int, bytes]) -> S
     told = [(row["seat"], row["stratum"], row["masked"]) for row in result["seats"]]
     right = [(number, stratum, masked) for number, (stratum, masked) in enumerate(seating.seats, 1)]
     wrong = next((f"{a[0]}" for a, b in zip(told, right, strict=False) if a != b), str(len(right)))
-    need(
-        told == right,
-        f"第 {wrong} 席不是抽取给出的",
-        f"seat {wrong} is not whom the draw gives",
-        event=result.leaf,
-        culprit=CLOCKWORK,
-    )
-    need(
-        seating.avoided == result["avoided"],
-        "回避名单不符",
-        "others were passed over",
-        event=result.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(told == right, "seat_is_not_whom_draw_gives", wrong=wrong, event=result.leaf, culprit=CLOCKWORK)
+    need(seating.avoided == result["avoided"], "others_were_passed_over", event=result.leaf, culprit=CLOCKWORK)
     known = set(result["avoided"])
     for act in bundle.of("recusal"):
         if act["draw_id"] != result["draw_id"]:
@@ -321,11 +280,10 @@ def _replay(bundle: Bundle, pool: Act, result: Act, r: Mapping[int, bytes]) -> S
         known |= set(act["avoided"])
         before = len(seating.avoided)
         there = act["seat"] <= len(seating.seats) and seating.seats[act["seat"] - 1][1] == act["out"]
-        need(there, "被替换者不在该席", "the seat was not held by whom it replaces", event=act.leaf, culprit=CLOCKWORK)
+        need(there, "seat_was_not_held_by_whom_it_replaces", event=act.leaf, culprit=CLOCKWORK)
         found = replace_seat(seating, act["seat"], known if conflicts is None else conflicts)
         right_one = found == act["in"] and seating.avoided[before:] == act["avoided"]
-        need(right_one, f"第 {act['seat']} 席的替补不是次序中的下一位", f"the replacement in seat {act['seat']} is not the next in order",
-             event=act.leaf, culprit=CLOCKWORK)  # fmt: skip
+        need(right_one, "replacement_in_seat_is_not_next_in_order", seat=act["seat"], event=act.leaf, culprit=CLOCKWORK)
         if bundle.full:
             _check_cause(bundle, act)
     return seating
@@ -347,25 +305,14 @@ def _check_cause(bundle: Bundle, act: Act) -> None:
         event.kind == kind and event.public.get("masked") == act["out"] and event.index < act.index
         for event in bundle.events
     )
-    need(
-        own,
-        "替换没有本人的回避或谢绝",
-        "a replacement without the expert's own recusal or decline",
-        event=act.leaf,
-        culprit=CLOCKWORK,
-    )
+    need(own, "replacement_without_experts_own_recusal_or_decline", event=act.leaf, culprit=CLOCKWORK)
 
 
 def _check_panel(bundle: Bundle, panel: Seating, result: Act) -> None:
     terms = bundle.document(bundle.tender["terms_hash"])
     wanted = terms.get("panel") if isinstance(terms, dict) else None
     if not isinstance(wanted, dict):
-        fail(
-            "招标文件没有评标委员会的规定",
-            "the tender document says nothing of the panel",
-            event=bundle.tender.leaf,
-            culprit=OWNER,
-        )
+        fail("tender_document_says_nothing_of_panel", event=bundle.tender.leaf, culprit=OWNER)
     members, owners = wanted.get("members"), wanted.get("owner_representatives")
     strata = [(row.get("specialty"), row.get("seats")) for row in wanted.get("strata", []) if isinstance(row, dict)]
     pool = next(act for act in bundle.of("draw_pool") if act["draw_id"] == result["draw_id"])
@@ -373,46 +320,28 @@ def _check_panel(bundle: Bundle, panel: Seating, result: Act) -> None:
     least, _ = limit(bundle, "panel_members_min")
     thirds, _ = limit(bundle, "panel_expert_thirds_min")
     if type(members) is not int or type(owners) is not int:
-        fail("招标文件的评标委员会字段不合规定", "the tender document's panel", event=bundle.tender.leaf, culprit=OWNER)
+        fail("tender_documents_panel", event=bundle.tender.leaf, culprit=OWNER)
     lawful = members % 2 == 1 and members >= least and 3 * (members - owners) >= thirds * members
+    need(lawful, "panels_size_is_not_lawful_e_61", event=bundle.tender.leaf, culprit=OWNER)
     need(
-        lawful,
-        "评标委员会人数不合法(E-61)",
-        "the panel's size is not lawful (E-61)",
-        event=bundle.tender.leaf,
-        culprit=OWNER,
+        drawn == strata and len(panel.seats) == members - owners,
+        "strata_or_seats_are_not_those_of_tender_document",
+        event=pool.leaf,
+        culprit=CLOCKWORK,
     )
-    need(drawn == strata and len(panel.seats) == members - owners, "抽取的专业或席位不是招标文件所定", "the strata or seats are not those of the tender document",
-         event=pool.leaf, culprit=CLOCKWORK)  # fmt: skip
 
 
 def _check_unmasking(bundle: Bundle, shown: set[str]) -> None:
     here = "private/unmasking.json"
     names = [row["masked"] for row in bundle.unmasking]
     need(
-        names == sorted(shown),
-        "身份揭示与席位不符",
-        "unmasking is not exactly of those seated or passed over",
-        event=here,
-        culprit=PLATFORM,
+        names == sorted(shown), "unmasking_is_not_exactly_of_those_seated_or_passed_over", event=here, culprit=PLATFORM
     )
     experts: set[str] = set()
     for row in bundle.unmasking:
         masked = hashlib.sha256(b"draw/v1 mask\0" + bytes.fromhex(row["salt"]) + row["expert"].encode()).hexdigest()
-        need(
-            masked == row["masked"],
-            "身份揭示不成立",
-            "an unmasking that does not give its masked id",
-            event=here,
-            culprit=PLATFORM,
-        )
-        need(
-            row["expert"] not in experts,
-            "同一专家两次入池",
-            "one expert stands under two masks",
-            event=here,
-            culprit=CLOCKWORK,
-        )
+        need(masked == row["masked"], "unmasking_that_does_not_give_its_masked_id", event=here, culprit=PLATFORM)
+        need(row["expert"] not in experts, "one_expert_stands_under_two_masks", event=here, culprit=CLOCKWORK)
         experts.add(row["expert"])
 
 

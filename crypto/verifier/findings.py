@@ -1,14 +1,17 @@
 """What a check says: passed, failed or not shown, with one sentence in two languages, the act and the culprit.
 
 docs/spec/bundle.md §6, §8. A check raises Failed at the first thing that is wrong; what it proved on the way, and what
-its view could not show, are remarks. Nothing here prints.
+its view could not show, are remarks. Sentences stand in findings.toml. Nothing here prints.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn, TypeVar
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, NoReturn, TypeVar
 
 from crypto import words
 from crypto.refusal import Refused
@@ -79,42 +82,64 @@ class Result:
 class Remarks:
     """What a check wants said although it passes, for instance a trustee whose share was wrong."""
 
-    zh: list[str] = field(default_factory=list)
-    en: list[str] = field(default_factory=list)
+    said: list[Finding] = field(default_factory=list)
 
-    def add(self, zh: str, en: str) -> None:
-        """One more sentence in both languages; the same one is said once."""
-        if en not in self.en:
-            self.zh.append(zh)
-            self.en.append(en)
+    def add(self, code: str, **facts: Any) -> None:
+        """One more sentence; the same one is said once."""
+        sentence = finding(code, **facts)
+        if sentence not in self.said:
+            self.said.append(sentence)
 
-
-def fail(zh: str, en: str, *, event: str | None = None, culprit: str | None = None) -> NoReturn:
-    """Raise Failed with this sentence."""
-    raise Failed(Finding(zh, en, event, culprit))
+    def joined(self) -> Finding:
+        """All of them as one."""
+        return Finding(";".join(each.zh for each in self.said), "; ".join(each.en for each in self.said))
 
 
-def need(condition: object, zh: str, en: str, *, event: str | None = None, culprit: str | None = None) -> None:
+def finding(
+    code: str, *, event: str | None = None, culprit: str | None = None, cause: Refused | None = None, **facts: Any
+) -> Finding:
+    """The sentences of findings.toml for a code; a refusal that was the `cause` tells its own behind them."""
+    sentence = _sentences()[code]
+    shown = {name: str(value) for name, value in facts.items()}
+    zh, en = sentence["zh"].format_map(shown), sentence["en"].format_map(shown)
+    if cause is not None:
+        told = tell(cause)
+        zh, en = f"{zh}:{told['zh']}", f"{en}: {told['en']}"
+    return Finding(zh, en, event, culprit)
+
+
+def fail(
+    code: str, *, event: str | None = None, culprit: str | None = None, cause: Refused | None = None, **facts: Any
+) -> NoReturn:
+    """Raise Failed with the sentence of this code."""
+    raise Failed(finding(code, event=event, culprit=culprit, cause=cause, **facts))
+
+
+def need(condition: object, code: str, *, event: str | None = None, culprit: str | None = None, **facts: Any) -> None:
     """Raise Failed unless the condition holds."""
     if not condition:
-        raise Failed(Finding(zh, en, event, culprit))
+        fail(code, event=event, culprit=culprit, **facts)
 
 
-def judge(work: Callable[[], T], zh: str, en: str, *, event: str | None = None, culprit: str | None = None) -> T:
-    """Run `work`; a Refused becomes Failed with its own sentence behind the one given."""
+def judge(work: Callable[[], T], code: str, *, event: str | None = None, culprit: str | None = None, **facts: Any) -> T:
+    """Run `work`; a Refused becomes Failed with its own sentence behind that of the code."""
     try:
         return work()
     except Refused as refused:
-        told = tell(refused)
-        raise Failed(Finding(f"{zh}:{told['zh']}", f"{en}: {told['en']}", event, culprit)) from refused
+        fail(code, event=event, culprit=culprit, cause=refused, **facts)
 
 
 def tell(refused: Refused) -> dict[str, str]:
-    """The words of a refusal of crypto/, with the code when it has none."""
-    global _table
-    if _table is None:
-        _table = words.load("crypto")
-    return words.tell(refused, _table)
+    """The words of a refusal of crypto/."""
+    return words.tell(refused, _refusals())
 
 
-_table: dict[str, words.Sentence] | None = None
+@cache
+def _refusals() -> dict[str, words.Sentence]:
+    return words.load("crypto")
+
+
+@cache
+def _sentences() -> dict[str, dict[str, str]]:
+    file = resources.files("crypto.verifier") / "findings.toml"
+    return tomllib.loads(file.read_text("utf-8"))

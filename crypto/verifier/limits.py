@@ -1,28 +1,22 @@
 """Check 3: the order of acts and every time limit, recounted from the rulebook and calendar the notice pinned.
 
-A second, plain implementation (it shares no code with trading/): bundle.md §4, §6, §7. T-01 the first day is not counted,
-T-02 a limit to act rolls over days off and a minimum period does not, T-07 the rulebook is that of the notice's day; E-07
-E-09 E-13 E-50 E-78 E-79 E-80 E-87. Legal days are days in Asia/Shanghai (+08:00). What witnesses stamped counts more
-than what the hall wrote: a period starts at most one day before its act was witnessed.
+A second, plain implementation (it shares no code with trading/): bundle.md §4, §6, §7. T-07: the rulebook is that of
+the notice's day; E-07 E-09 E-13 E-50 E-78 E-79 E-80 E-87. What witnesses stamped counts more than what the hall wrote:
+a period starts at most one day before its act was witnessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
-from typing import Any, Final
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from crypto.verifier.anchors import Case
-from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Remarks, fail, need
-from crypto.verifier.reading import Act, Bundle
+from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Remarks, need
+from crypto.verifier.shown import Act, Bundle
+from crypto.verifier.timeline import DAY, SECOND, Calendar, Timeline, legal_day, limit, timeline, walk
 
-CHINA: Final = timezone(timedelta(hours=8))
-DAY: Final = timedelta(days=1)
 SKEW: Final = timedelta(seconds=60)
-SECOND: Final = timedelta(seconds=1)
-# A year without a holiday notice knows only the days whose date is fixed (全国年节及纪念日放假办法).
-FIXED_DAYS_OFF: Final = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
 
 _DRAW = {"draw_pool": "", "draw_close": ""}
 _RESULT = {"draw_result": "", "recusal": ""}
@@ -32,16 +26,20 @@ _NEXT: Mapping[str, Mapping[str, str]] = {
     "bidding": {"amendment": "", "deadline": "", "close": "closed", "terminate": "ended", **_DRAW},
     "closed": {"freeze": "frozen", "terminate": "ended", **_DRAW},
     "frozen": {
-        **{"freeze": "", "failed": "ended", "terminate": "ended"},
         **_TRUSTEES,
+        "freeze": "",
+        "failed": "ended",
+        "terminate": "ended",
         "release": "opening",
         **_DRAW,
         **_RESULT,
     },
     "opening": {"freeze": "", "verdict": "", "opened": "opened", **_TRUSTEES, **_DRAW, **_RESULT},
     "opened": {
-        **{"freeze": "opening", "scores_committed": "committed", "failed": "ended"},
         **_TRUSTEES,
+        "freeze": "opening",
+        "scores_committed": "committed",
+        "failed": "ended",
         **_DRAW,
         **_RESULT,
     },
@@ -58,105 +56,6 @@ _WHILE_HELD = _ANYWHERE | {"amendment", "deadline", "terminate", "refused", "rea
 _STAMPED = ("tender", "amendment", "deadline", "publicity")
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
-    """The pinned calendar: days off and weekend days worked, by year."""
-
-    off: Mapping[int, frozenset[date]]
-    on: frozenset[date]
-
-    @classmethod
-    def of(cls, rulebook: Mapping[str, Any]) -> Calendar:
-        """Read from the rulebook object; a year without a table is a stand-in with the fixed days."""
-        off = {row["year"]: frozenset(map(date.fromisoformat, row["off"])) for row in rulebook["calendar"]}
-        return cls(off, frozenset(date.fromisoformat(day) for row in rulebook["calendar"] for day in row["on"]))
-
-    def works(self, day: date) -> bool:
-        """Whether the day is a working day."""
-        if day in self.on:
-            return True
-        off = day in self.off[day.year] if day.year in self.off else (day.month, day.day) in FIXED_DAYS_OFF
-        return day.weekday() < 5 and not off
-
-    def end(self, start: date, count: int, unit: str) -> date:
-        """The count-th day after `start`, which is not counted (T-01)."""
-        if unit == "day":
-            return start + count * DAY
-        day = start
-        while count:
-            day += DAY
-            count -= self.works(day)
-        return day
-
-    def last_to_act(self, start: date, count: int, unit: str) -> date:
-        """The last day of a time limit: rolled to the next working day (T-02)."""
-        day = self.end(start, count, unit)
-        while not self.works(day):
-            day += DAY
-        return day
-
-
-@dataclass(slots=True)
-class Timeline:
-    """What the acts make of time: the deadline in force, publicity's end, and what holds, act by act."""
-
-    deadline: datetime
-    publicity_until: datetime | None = None
-    held: dict[str, Act] = field(default_factory=dict)
-    suspended: bool = False
-    void: list[Act] = field(default_factory=list)
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.held) or self.suspended
-
-
-def legal_day(instant: datetime) -> date:
-    """The date in Asia/Shanghai."""
-    return instant.astimezone(CHINA).date()
-
-
-def timeline(case: Case, *, until: int | None = None) -> Timeline:
-    """The timeline over the acts with an index below `until` (all when None). Raises Failed."""
-    last = Timeline(case.bundle.tender.moment("deadline"))
-    for act, state in walk(case):
-        if until is not None and act.index >= until:
-            break
-        last = state
-    return last
-
-
-def walk(case: Case) -> Iterator[tuple[Act, Timeline]]:
-    """Every act of the tender with the timeline after it (one object that changes). Raises Failed."""
-    now = Timeline(case.bundle.tender.moment("deadline"))
-    for act in case.bundle.acts:
-        match act.kind:
-            case "amendment" | "deadline" if act["deadline"] is not None:
-                if _admissible(case, act, now):
-                    now.deadline = act.moment("deadline")
-                else:
-                    now.void.append(act)
-            case "hold":
-                need(
-                    act["ref"] not in now.held,
-                    "重复暂停",
-                    "a second hold for one cause",
-                    event=act.leaf,
-                    culprit=CLOCKWORK,
-                )
-                _check_left(act, now)
-                now.held[act["ref"]] = act
-            case "resume":
-                _resume(act, now)
-            case "directive" if act["what"] in ("suspend", "resume"):
-                now.suspended = act["what"] == "suspend"
-            case "publicity":
-                now.publicity_until = act.moment("until")
-            case _:
-                pass
-        yield act, now
-
-
 def check(case: Case, remarks: Remarks) -> None:
     """Check 3. Raises Failed."""
     bundle = case.bundle
@@ -170,61 +69,7 @@ def check(case: Case, remarks: Remarks) -> None:
     if bundle.full:
         _check_objections(bundle, calendar)
     else:
-        remarks.add("异议与答复的期限须看完整包", "time limits of objections: needs the full bundle")
-
-
-def limit(bundle: Bundle, name: str) -> tuple[int, str]:
-    """(value, unit) of a limit of the pinned rulebook. Raises Failed when it has none of that name."""
-    row = bundle.rulebook["limits"].get(name)
-    if row is None:
-        fail(f"规则中没有限值 {name}", f"the rulebook has no limit {name}", event=bundle.tender.leaf, culprit=PLATFORM)
-    return int(row["value"]), str(row["unit"])
-
-
-def _admissible(case: Case, act: Act, now: Timeline) -> bool:
-    """Later than the one it replaces, before close, and witnessed before that deadline (or a hold or outage covers it)."""
-    close = case.bundle.last("close")
-    if act.moment("deadline") <= now.deadline or (close is not None and act.index > close.index):
-        return False
-    stamp = case.stamp(act.index)
-    if stamp is None or stamp < now.deadline or now.holds:
-        return True
-    outages = (each for each in case.bundle.of("incident") if each.index < act.index)
-    return any(each.moment("from") <= now.deadline <= each.moment("to") for each in outages)
-
-
-def _check_left(act: Act, now: Timeline) -> None:
-    end = now.deadline if act["stage"] == "bidding" else now.publicity_until
-    need(
-        end is not None,
-        "公示前的公示期暂停",
-        "a hold of a publicity that has not begun",
-        event=act.leaf,
-        culprit=CLOCKWORK,
-    )
-    left = max((end - act.at).total_seconds(), 0) if end is not None else 0
-    need(abs(left - act["left_s"]) <= 1, f"暂停时剩余时间应为 {int(left)} 秒", f"{int(left)} seconds were left, not {act['left_s']}",
-         event=act.leaf, culprit=CLOCKWORK)  # fmt: skip
-
-
-def _resume(act: Act, now: Timeline) -> None:
-    hold = now.held.pop(act["ref"], None)
-    if hold is None:
-        fail("恢复没有对应的暂停", "a resume without its hold", event=act.leaf, culprit=CLOCKWORK)
-    until = act.moment("until")
-    long_enough = until - act.at >= hold["left_s"] * SECOND - SECOND
-    need(
-        long_enough,
-        "恢复后剩余时间少于暂停前",
-        "less time after the hold than before it",
-        event=act.leaf,
-        culprit=CLOCKWORK,
-    )
-    if hold["stage"] == "bidding":
-        need(until == now.deadline, "恢复所载截止时间不是现行截止时间", "the resume does not give the deadline in force",
-             event=act.leaf, culprit=CLOCKWORK)  # fmt: skip
-    elif now.publicity_until is not None:
-        now.publicity_until = max(until, now.publicity_until)
+        remarks.add("time_limits_of_objections_needs_full_bundle")
 
 
 def _check_rulebook(bundle: Bundle) -> None:
@@ -232,17 +77,10 @@ def _check_rulebook(bundle: Bundle) -> None:
     day = legal_day(act.at)
     in_force = date.fromisoformat(book["effective_from"]) <= day
     in_force &= book["effective_to"] is None or day <= date.fromisoformat(book["effective_to"])
-    need(in_force, "公告当日所引规则未生效(T-07)", "the rulebook was not in force on the day of the notice (T-07)",
-         event=act.leaf, culprit=OWNER)  # fmt: skip
+    need(in_force, "rulebook_was_not_in_force_on_day_of_notice_t_07", event=act.leaf, culprit=OWNER)
     region = book["region"] in ("000000", act["region"], act["region"][:2] + "0000")
     same = book["id"] == act["rulebook"]["id"] and book["market"]["code"] == act["market"] and region
-    need(
-        same,
-        "规则与公告的市场、地区或编号不符",
-        "the rulebook is of another market, region or id",
-        event=act.leaf,
-        culprit=OWNER,
-    )
+    need(same, "rulebook_is_of_another_market_region_or_id", event=act.leaf, culprit=OWNER)
     for field_name, name in (
         ("bids_min", "bids_min"),
         ("settle_s", "settle_seconds_min"),
@@ -250,8 +88,14 @@ def _check_rulebook(bundle: Bundle) -> None:
         ("rescue_s", "rescue_seconds_min"),
     ):
         least, _ = limit(bundle, name)
-        need(act[field_name] >= least, f"{field_name} 低于规则下限 {least}", f"{field_name} is below the rulebook's {least}",
-             event=act.leaf, culprit=OWNER)  # fmt: skip
+        need(
+            act[field_name] >= least,
+            "is_below_rulebooks",
+            field_name=field_name,
+            least=least,
+            event=act.leaf,
+            culprit=OWNER,
+        )
 
 
 def _check_order(case: Case, remarks: Remarks) -> None:
@@ -260,23 +104,23 @@ def _check_order(case: Case, remarks: Remarks) -> None:
     for act, now in walk(case):
         if act is before:
             continue
-        need(act.at >= before.at - SKEW, f"行为 {act.kind} 的时间早于前一行为", f"the {act.kind} act is earlier than the act before it",
-             event=act.leaf, culprit=PLATFORM)  # fmt: skip
+        need(
+            act.at >= before.at - SKEW,
+            "act_is_earlier_than_act_before_it",
+            kind=act.kind,
+            event=act.leaf,
+            culprit=PLATFORM,
+        )
         allowed = act.kind in _ANYWHERE or act.kind in _NEXT[state]
-        need(allowed, f"{state} 状态下不得有 {act.kind}", f"no {act.kind} act may follow in state {state}",
-             event=act.leaf, culprit=PLATFORM)  # fmt: skip
+        need(allowed, "no_act_may_follow_in_state", kind=act.kind, state=state, event=act.leaf, culprit=PLATFORM)
         free = not now.holds or act.kind in _WHILE_HELD
         free &= not (now.holds and act.kind == "ready" and act["refusal"] is None)
-        need(free, f"暂停期间不得有 {act.kind}(E-13、E-80)", f"a {act.kind} act while the process was held (E-13, E-80)",
-             event=act.leaf, culprit=PLATFORM)  # fmt: skip
+        need(free, "act_while_process_was_held_e_13_e_80", kind=act.kind, event=act.leaf, culprit=PLATFORM)
         state = _NEXT[state].get(act.kind, "") or state
         before = act
     for act in now.void:
-        remarks.add(
-            f"延期行为 {act.leaf[:16]} 未在原截止前被见证,无效",
-            f"extension {act.leaf[:16]} was not witnessed in time: void",
-        )
-    remarks.add(f"到达状态:{state}", f"state reached: {state}")
+        remarks.add("extension_was_not_witnessed_in_time_void", leaf=act.leaf[:16])
+    remarks.add("state_reached", state=state)
 
 
 def _check_stamps(case: Case) -> None:
@@ -284,12 +128,7 @@ def _check_stamps(case: Case) -> None:
     asked = {act["checkpoint"]["size"] for act in bundle.of("ready")}
     asked |= {case.covering(act.index) for act in bundle.of(*_STAMPED)}
     extra = min((size for size in bundle.notes if size not in asked and size != bundle.size), default=None)
-    need(
-        extra is None,
-        f"多余的检查点 {extra}",
-        f"a checkpoint that no rule asks for: {extra}",
-        event=f"log/checkpoints/{extra}",
-    )
+    need(extra is None, "checkpoint_that_no_rule_asks_for", extra=extra, event=f"log/checkpoints/{extra}")
     if case.trust is None:
         return
     seen: dict[str, datetime] = {}
@@ -297,17 +136,32 @@ def _check_stamps(case: Case) -> None:
         quorum = case.quorum(size)
         for each in quorum.cosigned if quorum is not None else ():
             name = each.witness.name
-            need(seen.get(name, each.at) <= each.at, f"见证人 {name} 的时间倒退", f"the stamps of witness {name} go back",
-                 event=f"log/checkpoints/{size}", culprit=f"witness {name}")  # fmt: skip
+            need(
+                seen.get(name, each.at) <= each.at,
+                "stamps_of_witness_go_back",
+                name=name,
+                event=f"log/checkpoints/{size}",
+                culprit=f"witness {name}",
+            )
             seen[name] = each.at
     for act in bundle.acts:
         stamp = case.stamp(act.index)
-        need(stamp is None or act.at <= stamp + SKEW, f"行为 {act.kind} 的时间晚于其见证时间",
-             f"the {act.kind} act is dated after it was witnessed", event=act.leaf, culprit=PLATFORM)  # fmt: skip
+        need(
+            stamp is None or act.at <= stamp + SKEW,
+            "act_is_dated_after_it_was_witnessed",
+            kind=act.kind,
+            event=act.leaf,
+            culprit=PLATFORM,
+        )
     for act, end in ((bundle.tender, "deadline"), *((each, "until") for each in bundle.of("publicity"))):
         stamp = case.stamp(act.index)
-        need(stamp is None or stamp < act.moment(end), f"{act.kind} 在期满前未被见证", f"the {act.kind} act was not witnessed before its period ended",
-             event=act.leaf, culprit=PLATFORM)  # fmt: skip
+        need(
+            stamp is None or stamp < act.moment(end),
+            "act_was_not_witnessed_before_its_period_ended",
+            kind=act.kind,
+            event=act.leaf,
+            culprit=PLATFORM,
+        )
 
 
 def _starts(case: Case, act: Act) -> date:
@@ -321,35 +175,47 @@ def _check_before_opening(case: Case, calendar: Calendar) -> None:
     days, unit = limit(bundle, "tender_days_min")
     first = bundle.tender
     earliest = calendar.end(_starts(case, first), days, unit)
-    need(legal_day(first.moment("deadline")) >= earliest, f"投标截止不得早于 {earliest}(E-07)", f"the deadline may not be before {earliest} (E-07)",
-         event=first.leaf, culprit=OWNER)  # fmt: skip
+    need(
+        legal_day(first.moment("deadline")) >= earliest,
+        "deadline_may_not_be_before_e_07",
+        earliest=earliest,
+        event=first.leaf,
+        culprit=OWNER,
+    )
     days, unit = limit(bundle, "clarification_days_min")
     version = 0
     for act, now in walk(case):
         if act.kind == "amendment":
             version += 1
+            need(act["version"] == version, "amendments_are_not_numbered_1_2", event=act.leaf, culprit=OWNER)
+            earliest = calendar.end(_starts(case, act), days, unit)
+            final = timeline(case).deadline
             need(
-                act["version"] == version,
-                "澄清编号不连续",
-                "amendments are not numbered 1, 2 …",
+                not act["affects_bids"] or legal_day(final) >= earliest,
+                "after_clarification_that_affects_bids_deadline_may_not_be_before",
+                earliest=earliest,
                 event=act.leaf,
                 culprit=OWNER,
             )
-            earliest = calendar.end(_starts(case, act), days, unit)
-            final = timeline(case).deadline
-            need(not act["affects_bids"] or legal_day(final) >= earliest, f"影响投标的澄清后截止不得早于 {earliest}(E-09)",
-                 f"after a clarification that affects bids the deadline may not be before {earliest} (E-09)",
-                 event=act.leaf, culprit=OWNER)  # fmt: skip
         if act.kind == "deadline" and act not in now.void:
             was = timeline(case, until=act.index).deadline
-            need(act.moment("was") == was, "延期所载原截止时间不符", "the deadline it says it replaces was not in force",
-                 event=act.leaf, culprit=OWNER)  # fmt: skip
+            need(
+                act.moment("was") == was, "deadline_it_says_it_replaces_was_not_in_force", event=act.leaf, culprit=OWNER
+            )
         if act.kind == "close":
-            need(act.moment("deadline") == now.deadline, "截止所载时间不是现行截止时间", "closed at another deadline than the one in force",
-                 event=act.leaf, culprit=CLOCKWORK)  # fmt: skip
+            need(
+                act.moment("deadline") == now.deadline,
+                "closed_at_another_deadline_than_one_in_force",
+                event=act.leaf,
+                culprit=CLOCKWORK,
+            )
             settled = now.deadline + first["settle_s"] * SECOND
-            need(act.at >= settled, "截止行为早于截止时间加静置期(E-50)", "closed before the deadline had passed and settled (E-50)",
-                 event=act.leaf, culprit=CLOCKWORK)  # fmt: skip
+            need(
+                act.at >= settled,
+                "closed_before_deadline_had_passed_and_settled_e_50",
+                event=act.leaf,
+                culprit=CLOCKWORK,
+            )
 
 
 def _check_opening_windows(bundle: Bundle) -> None:
@@ -360,55 +226,33 @@ def _check_opening_windows(bundle: Bundle) -> None:
     for act in bundle.of("freeze"):
         need(
             close is not None and act["close"] == close.leaf,
-            "冻结所指截止行为不符",
-            "a freeze of another close",
+            "freeze_of_another_close",
             event=act.leaf,
             culprit=CLOCKWORK,
         )
-        need(
-            act["supplements"] == supplemented,
-            "补充冻结所指不符",
-            "a freeze that corrects another",
-            event=act.leaf,
-            culprit=CLOCKWORK,
-        )
+        need(act["supplements"] == supplemented, "freeze_that_corrects_another", event=act.leaf, culprit=CLOCKWORK)
         supplemented = act.leaf
         need(
             act["n"] == len(bundle.document(act["list_hash"])),
-            "冻结份数不符",
-            "n is not the length of the list",
+            "n_is_not_length_of_list",
             event=act.leaf,
             culprit=CLOCKWORK,
         )
         failed = bundle.last("failed")
         short = act["n"] < tender["bids_min"]
         right = failed is None or failed["reason"] != "fewer_than_bids_min" or (short and failed["n"] == act["n"])
-        need(
-            right,
-            "流标理由与份数不符",
-            "failed for too few bids, but the list says otherwise",
-            event=act.leaf,
-            culprit=CLOCKWORK,
-        )
+        need(right, "failed_for_too_few_bids_but_list_says_otherwise", event=act.leaf, culprit=CLOCKWORK)
         opened = [each for each in bundle.of("ready", "release", "opened") if each["freeze"] == act.leaf]
         free = not short or all(each.kind == "ready" and each["refusal"] is not None for each in opened)
-        need(
-            free,
-            "投标人不足却开标(E-51)",
-            "opened with fewer bids than the minimum (E-51)",
-            event=act.leaf,
-            culprit=PLATFORM,
-        )
+        need(free, "opened_with_fewer_bids_than_minimum_e_51", event=act.leaf, culprit=PLATFORM)
     for act in bundle.of("release"):
         freeze = freezes.get(act["freeze"])
         early = freeze is None or act.at < freeze.at + tender["challenge_s"] * SECOND - SKEW
-        need(not early, "在异议窗口内释放份额", "a release before the challenge window was over",
-             event=act.leaf, culprit=f"trustee {act['trustee']}")  # fmt: skip
+        need(not early, "release_before_challenge_window_was_over", event=act.leaf, culprit=f"trustee {act['trustee']}")
     complained = [act for act in bundle.of("ready") if act["complaints"]]
     for act in bundle.of("verdict"):
         waits = [each.at + tender["rescue_s"] * SECOND - SKEW for each in complained if each.index < act.index]
-        need(not waits or act.at >= min(waits), "解救窗口未结束即作认定", "a verdict before the rescue window was over",
-             event=act.leaf, culprit="room")  # fmt: skip
+        need(not waits or act.at >= min(waits), "verdict_before_rescue_window_was_over", event=act.leaf, culprit="room")
 
 
 def _check_after_report(case: Case, calendar: Calendar) -> None:
@@ -417,35 +261,37 @@ def _check_after_report(case: Case, calendar: Calendar) -> None:
     if publicity is not None and report is not None:
         last = calendar.last_to_act(legal_day(report.at), *limit(bundle, "candidates_publicity_days_max"))
         day = legal_day(publicity.moment("from"))
+        need(day <= last, "publicity_may_not_begin_after_e_78", last=last, event=publicity.leaf, culprit=OWNER)
         need(
-            day <= last,
-            f"公示不得晚于 {last}(E-78)",
-            f"publicity may not begin after {last} (E-78)",
+            publicity.moment("from") >= publicity.at - SKEW,
+            "publicity_begins_before_it_was_published",
             event=publicity.leaf,
             culprit=OWNER,
         )
-        need(publicity.moment("from") >= publicity.at - SKEW, "公示开始早于公示行为", "publicity begins before it was published",
-             event=publicity.leaf, culprit=OWNER)  # fmt: skip
         days, unit = limit(bundle, "publicity_days_min")
         start = max(day, _starts(case, publicity))
         earliest = calendar.end(start, days, unit)
-        need(legal_day(publicity.moment("until")) >= earliest, f"公示不得早于 {earliest} 结束(E-79)", f"publicity may not end before {earliest} (E-79)",
-             event=publicity.leaf, culprit=OWNER)  # fmt: skip
+        need(
+            legal_day(publicity.moment("until")) >= earliest,
+            "publicity_may_not_end_before_e_79",
+            earliest=earliest,
+            event=publicity.leaf,
+            culprit=OWNER,
+        )
     for act, now in walk(case):
         if act.kind == "award":
             over = now.publicity_until is not None and act.at >= now.publicity_until - SKEW
-            need(
-                over,
-                "公示期未满即定标(E-79)",
-                "an award before publicity was over (E-79)",
-                event=act.leaf,
-                culprit=OWNER,
-            )
+            need(over, "award_before_publicity_was_over_e_79", event=act.leaf, culprit=OWNER)
     awards = bundle.of("award")
     if contract is not None and awards:
         last = calendar.last_to_act(legal_day(awards[-1].at), *limit(bundle, "contract_days_max"))
-        need(legal_day(contract.at) <= last, f"合同不得晚于 {last} 订立(E-87)", f"the contract may not be made after {last} (E-87)",
-             event=contract.leaf, culprit=OWNER)  # fmt: skip
+        need(
+            legal_day(contract.at) <= last,
+            "contract_may_not_be_made_after_e_87",
+            last=last,
+            event=contract.leaf,
+            culprit=OWNER,
+        )
 
 
 def _check_objections(bundle: Bundle, calendar: Calendar) -> None:
@@ -453,37 +299,19 @@ def _check_objections(bundle: Bundle, calendar: Calendar) -> None:
     causes = {event.leaf: event for event in bundle.events if event.kind == "objection"}
     causes_seen = {act["ref"] for act in bundle.of("hold")}
     for leaf, event in causes.items():
-        need(
-            leaf in causes_seen,
-            "异议未暂停程序",
-            "an objection that did not hold the process",
-            event=leaf,
-            culprit=CLOCKWORK,
-        )
+        need(leaf in causes_seen, "objection_that_did_not_hold_process", event=leaf, culprit=CLOCKWORK)
         early = event.public.get("stage") == "bidding"
         name = "document_objection_answer_days_max" if early else "result_objection_answer_days_max"
         last = calendar.last_to_act(legal_day(event.at), *limit(bundle, name))
         answer = answers.get(leaf)
         resumed = any(act["ref"] == leaf for act in bundle.of("resume"))
-        need(
-            answer is not None or not resumed,
-            "异议未答复即恢复",
-            "resumed without an answer",
-            event=leaf,
-            culprit=CLOCKWORK,
-        )
+        need(answer is not None or not resumed, "resumed_without_answer", event=leaf, culprit=CLOCKWORK)
         in_time = answer is None or legal_day(answer.at) <= last
-        need(
-            in_time,
-            f"异议答复不得晚于 {last}(E-13、E-80)",
-            f"the answer was due by {last} (E-13, E-80)",
-            event=leaf,
-            culprit=OWNER,
-        )
+        need(in_time, "answer_was_due_by_e_13_e_80", last=last, event=leaf, culprit=OWNER)
     for act in bundle.of("hold"):
         known = (
             act["ref"] in causes
             if act["reason"] == "objection"
             else any(each.leaf == act["ref"] and each["what"] == "suspend" for each in bundle.of("directive"))
         )
-        need(known, "暂停没有原因", "a hold without its objection or directive", event=act.leaf, culprit=CLOCKWORK)
+        need(known, "hold_without_its_objection_or_directive", event=act.leaf, culprit=CLOCKWORK)

@@ -13,14 +13,14 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from crypto import envelope, header, lock, note
+from crypto import body, envelope, header, lock, note
 from crypto.manifest import Bidder
 from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.verifier.anchors import Case
 from crypto.verifier.bids import terms_of
 from crypto.verifier.findings import PLATFORM, ROOM, Remarks, fail, judge, need
-from crypto.verifier.reading import Act, Bundle, Submission
+from crypto.verifier.shown import Act, Bundle, Submission
 
 SECOND = timedelta(seconds=1)
 SKEW = timedelta(seconds=60)
@@ -46,22 +46,20 @@ def check(case: Case, remarks: Remarks) -> None:
     bundle = case.bundle
     freeze, close = bundle.last("freeze"), bundle.last("close")
     if freeze is None or close is None or not bundle.of("ready", "release", "verdict", "opened"):
-        remarks.add("尚未开标", "not opened")
+        remarks.add("not_opened")
         return
     _check_ready(case)
     released = releases(bundle)
     verdict, opened = bundle.last("verdict"), bundle.last("opened")
     if verdict is None:
-        remarks.add("尚无认定", "no verdicts yet")
+        remarks.add("no_verdicts_yet")
         return
-    need(verdict["freeze"] == freeze.leaf, "认定所指冻结不符", "a verdict on another freeze",
-         event=verdict.leaf, culprit=ROOM)  # fmt: skip
+    need(verdict["freeze"] == freeze.leaf, "verdict_on_another_freeze", event=verdict.leaf, culprit=ROOM)
     rows = bundle.document(verdict["verdicts_hash"])
     names = [row["bid"] for row in rows]
     need(
         names == [row["bid"] for row in bundle.frozen],
-        "认定与冻结清单不符",
-        "verdicts are not those of the list",
+        "verdicts_are_not_those_of_list",
         event=verdict.leaf,
         culprit=ROOM,
     )
@@ -70,13 +68,13 @@ def check(case: Case, remarks: Remarks) -> None:
     for row in rows:
         _check_bid(bundle, terms.roster, row, record.get(row["bid"]), released, verdict, remarks, opened is not None)
     valid = [row["bid"] for row in rows if row["verdict"] == "valid"]
-    need(verdict["valid"] == len(valid), "有效份数不符", "the count of valid bids", event=verdict.leaf, culprit=ROOM)
+    need(verdict["valid"] == len(valid), "count_of_valid_bids", event=verdict.leaf, culprit=ROOM)
     if opened is None:
         return
     _check_opened(bundle, opened, freeze, valid, record)
-    remarks.add(f"有效 {len(valid)} 份", f"{len(valid)} valid bids")
+    remarks.add("valid_bids", count_valid=len(valid))
     if not bundle.full:
-        remarks.add("技术文件的认定须看完整包", "verdicts on documents: needs the full bundle")
+        remarks.add("verdicts_on_documents_needs_full_bundle")
 
 
 def releases(bundle: Bundle) -> Released:
@@ -91,29 +89,27 @@ def releases(bundle: Bundle) -> Released:
         for row in act["complaints"]:
             own = (row["lock"], row["index"]) == (act["lock"], act["index"])
             known = row["header"] in listed[0] | listed[1] | draws
-            need(own and known, "申诉不属于本人席位或清单", "a complaint about another's share or an unknown header",
-                 event=act.leaf, culprit=f"trustee {act['trustee']}")  # fmt: skip
+            need(
+                own and known,
+                "complaint_about_anothers_share_or_unknown_header",
+                event=act.leaf,
+                culprit=f"trustee {act['trustee']}",
+            )
             released.complaints.setdefault(row["header"], set()).add((row["lock"], row["index"]))
     for act in bundle.of("release"):
         culprit, seat = f"trustee {act['trustee']}", (act["lock"], act["index"])
         shares = bundle.document(act["shares_hash"])
         for part, allowed in (("record", listed[0]), ("documents", listed[1]), ("draws", draws)):
             names = [row["header"] for row in shares[part]]
-            need(names == sorted(set(names)), "份额次序不对", "shares out of order", event=act.leaf, culprit=culprit)
+            need(names == sorted(set(names)), "shares_out_of_order", event=act.leaf, culprit=culprit)
             odd = next((name for name in names if name not in allowed), None)
-            need(
-                odd is None,
-                f"释放了清单以外的份额 {odd}",
-                f"a share of a header that is not in the list: {odd}",
-                event=act.leaf,
-                culprit=culprit,
-            )
+            need(odd is None, "share_of_header_that_is_not_in_list", odd=odd, event=act.leaf, culprit=culprit)
             for row in shares[part]:
                 if part == "documents":
                     released.sealed.setdefault(row["header"], set()).add(seat)
                     continue
                 held = released.clear.setdefault(row["header"], {})
-                need(seat not in held, "同一份额释放两次", "a share released twice", event=act.leaf, culprit=culprit)
+                need(seat not in held, "share_released_twice", event=act.leaf, culprit=culprit)
                 held[seat] = bytes.fromhex(row["share"])
     return released
 
@@ -135,7 +131,7 @@ def combine(
                 fitting[index] = lock.check_share(raw, number, index, share)
             except Refused:
                 name = seats[number][index - 1] if index <= len(seats[number]) else f"{number}/{index}"
-                remarks.add(f"受托人 {name} 给出的份额不符", f"trustee {name} gave a wrong share")
+                remarks.add("trustee_gave_wrong_share", name=name)
         if len(fitting) < each.t:
             return None
         secrets.append(lock.combine(raw, number, fitting))
@@ -158,45 +154,22 @@ def _check_ready(case: Case) -> None:
         culprit = f"trustee {act['trustee']}"
         freeze = next((each for each in bundle.of("freeze") if each.leaf == act["freeze"]), None)
         if freeze is None or freeze.index > act.index:
-            fail(
-                "就绪或释放所指冻结不存在",
-                "ready or release for a freeze that is not there",
-                event=act.leaf,
-                culprit=culprit,
-            )
+            fail("ready_or_release_for_freeze_that_is_not_there", event=act.leaf, culprit=culprit)
         ready = said.setdefault(act["freeze"], {})
         if act.kind == "ready":
             _check_checkpoint(case, act, freeze)
             draws = {each.leaf for each in bundle.of("draw_close") if each.index < act.index}
-            need(
-                set(act["draws"]) <= draws,
-                "就绪所指抽取不存在",
-                "ready for a draw that is not there",
-                event=act.leaf,
-                culprit=culprit,
-            )
+            need(set(act["draws"]) <= draws, "ready_for_draw_that_is_not_there", event=act.leaf, culprit=culprit)
             if act["refusal"] is None:
                 ready[act["lock"], act["index"]] = act
             continue
         counts = [sum(1 for where, _ in ready if where == number) for number in range(len(needed))]
         enough = all(have >= t for have, t in zip(counts, needed, strict=True))
-        need(
-            enough,
-            "各锁就绪不足即释放份额",
-            "a release before every lock had its threshold of ready",
-            event=act.leaf,
-            culprit=culprit,
-        )
+        need(enough, "release_before_every_lock_had_its_threshold_of_ready", event=act.leaf, culprit=culprit)
         if any(each["complaints"] for each in ready.values()):
             waited = _all_ready_at(list(ready.values()), needed)
             late = act.at >= waited.at + bundle.tender["rescue_s"] * SECOND - SKEW
-            need(
-                late,
-                "解救窗口未结束即释放份额",
-                "a release before the rescue window was over",
-                event=act.leaf,
-                culprit=culprit,
-            )
+            need(late, "release_before_rescue_window_was_over", event=act.leaf, culprit=culprit)
 
 
 def _all_ready_at(ready: list[Act], needed: Sequence[int]) -> Act:
@@ -213,34 +186,21 @@ def _check_checkpoint(case: Case, act: Act, freeze: Act) -> None:
     culprit = f"trustee {act['trustee']}"
     size = act["checkpoint"]["size"]
     if size not in case.bundle.notes:
-        fail(
-            f"缺少就绪所指检查点 {size}",
-            f"the checkpoint a ready names is missing: {size}",
-            event=act.leaf,
-            culprit=PLATFORM,
-        )
+        fail("checkpoint_ready_names_is_missing", size=size, event=act.leaf, culprit=PLATFORM)
     root = note.Checkpoint.parse(case.bundle.notes[size].text).root.hex()
-    need(
-        root == act["checkpoint"]["root"],
-        "就绪所指检查点的根不符",
-        "ready on a checkpoint with another root",
-        event=act.leaf,
-        culprit=culprit,
-    )
+    need(root == act["checkpoint"]["root"], "ready_on_checkpoint_with_another_root", event=act.leaf, culprit=culprit)
     if act["refusal"] is not None:
         return
-    need(
-        freeze.index < size <= act.index,
-        "就绪所据检查点未含冻结",
-        "ready on a checkpoint without the freeze",
-        event=act.leaf,
-        culprit=culprit,
-    )
+    need(freeze.index < size <= act.index, "ready_on_checkpoint_without_freeze", event=act.leaf, culprit=culprit)
     quorum = case.quorum(size)
     if quorum is not None:
         deadline = terms_of(case, act.index).deadline
-        judge(lambda: quorum.stamped_from(deadline), "就绪所据检查点未在截止后见证", "ready on a checkpoint not witnessed after the deadline",
-              event=act.leaf, culprit=culprit)  # fmt: skip
+        judge(
+            lambda: quorum.stamped_from(deadline),
+            "ready_on_checkpoint_not_witnessed_after_deadline",
+            event=act.leaf,
+            culprit=culprit,
+        )
 
 
 def _check_bid(
@@ -256,55 +216,62 @@ def _check_bid(
     bid = row["bid"]
     submission = bundle.bids[bid]
     here, culprit = f"bids/{bid}", ROOM
-    need(row["consequence"] in CONSEQUENCES[row["verdict"]], f"{bid[:16]} 的后果与认定不符", f"the consequence does not follow from the verdict on {bid[:16]}",
-         event=verdict.leaf, culprit=culprit)  # fmt: skip
-    shaped = (row["verdict"] == "valid") == (row["envelope"] is None) and (
-        row["code"] is None or row["verdict"] != "valid"
-    )
     need(
-        shaped,
-        f"{bid[:16]} 的认定字段不符",
-        f"the fields of the verdict on {bid[:16]}",
+        row["consequence"] in CONSEQUENCES[row["verdict"]],
+        "consequence_does_not_follow_from_verdict_on",
+        bid=bid[:16],
         event=verdict.leaf,
         culprit=culprit,
     )
+    shaped = (row["verdict"] == "valid") == (row["envelope"] is None) and (
+        row["code"] is None or row["verdict"] != "valid"
+    )
+    need(shaped, "fields_of_verdict_on", bid=bid[:16], event=verdict.leaf, culprit=culprit)
     _check_complainers(bundle, submission, row, released, verdict)
+    if bundle.full and not (row["verdict"] == "lost" and row["envelope"] == 1):
+        _check_stored(bundle, submission)
     head, digest = submission.headers[0], sha256(submission.raw[0]).hexdigest()
     secrets = combine(head, released.clear.get(digest, {}), bundle.tender["seats"], remarks)
     if secrets is None and recorded is not None:
-        need(any(act["header"] == digest for act in bundle.of("rescue")), f"{bid[:16]} 份额不足却已开启", f"{bid[:16]} was opened without enough shares",
-             event=verdict.leaf, culprit=culprit)  # fmt: skip
-        secrets = [bytes.fromhex(each) for each in recorded["secrets"]]
-        shown = bundle.rescues.get(digest, secrets)
         need(
-            shown == secrets,
-            "解救披露与开标记录不符",
-            "the rescue shown is not what opened the record",
-            event=here,
-            culprit=culprit,
-        )
-    if secrets is None:
-        need(row["verdict"] == "unopened" and row["envelope"] == 0, f"{bid[:16]} 份额不足,应为未开启", f"{bid[:16]} has too few shares: unopened",
-             event=verdict.leaf, culprit=culprit)  # fmt: skip
-        return
-    if row["verdict"] == "lost" and row["envelope"] == 0:
-        remarks.add(f"{bid[:16]} 的开标一览表由平台丢失", f"the platform lost the record of {bid[:16]}")
-        need(
-            row["code"] in (None, "body_root"),
-            f"{bid[:16]} 的认定代码不符",
-            f"the code of the verdict on {bid[:16]}",
+            any(act["header"] == digest for act in bundle.of("rescue")),
+            "was_opened_without_enough_shares",
+            bid=bid[:16],
             event=verdict.leaf,
             culprit=culprit,
+        )
+        secrets = [bytes.fromhex(each) for each in recorded["secrets"]]
+        shown = bundle.rescues.get(digest, secrets)
+        need(shown == secrets, "rescue_shown_is_not_what_opened_record", event=here, culprit=culprit)
+    if secrets is None:
+        need(
+            row["verdict"] == "unopened" and row["envelope"] == 0,
+            "has_too_few_shares_unopened",
+            bid=bid[:16],
+            event=verdict.leaf,
+            culprit=culprit,
+        )
+        return
+    if row["verdict"] == "lost" and row["envelope"] == 0:
+        remarks.add("platform_lost_record_of", bid=bid[:16])
+        need(
+            row["code"] in (None, "body_root"), "code_of_verdict_on", bid=bid[:16], event=verdict.leaf, culprit=culprit
         )
         return
     judged = _judge(bundle, submission, 0, roster, secrets)
     if judged.kind != "valid":
         right = (row["verdict"], row["envelope"], row["code"]) == (judged.kind, 0, judged.code)
-        need(right, f"{bid[:16]} 的开标一览表应为 {judged.kind}({judged.code})", f"the record of {bid[:16]} is {judged.kind} ({judged.code})",
-             event=here, culprit=culprit)  # fmt: skip
+        need(
+            right, "record_of_is", bid=bid[:16], kind=judged.kind, verdict_code=judged.code, event=here, culprit=culprit
+        )
         return
-    need(row["verdict"] == "valid" or row["envelope"] == 1, f"{bid[:16]} 的开标一览表本应有效", f"the record of {bid[:16]} is valid after all",
-         event=here, culprit=culprit)  # fmt: skip
+    need(
+        row["verdict"] == "valid" or row["envelope"] == 1,
+        "record_of_is_valid_after_all",
+        bid=bid[:16],
+        event=here,
+        culprit=culprit,
+    )
     if row["verdict"] == "valid" and announced:
         assert judged.opened is not None
         _check_row(submission, recorded, judged.opened.manifest, secrets)
@@ -333,7 +300,7 @@ def _check_row(
 ) -> None:
     here = f"bids/{submission.bid}"
     if recorded is None:
-        fail("开标记录漏列有效投标", "the opening record leaves out a valid bid", event=here, culprit=ROOM)
+        fail("opening_record_leaves_out_valid_bid", event=here, culprit=ROOM)
     right = {
         "bid": submission.bid,
         "version": submission.version,
@@ -342,15 +309,14 @@ def _check_row(
         "secrets": [each.hex() for each in secrets],
     }
     wrong = next((name for name, value in right.items() if recorded[name] != value), None)
-    need(wrong is None, f"开标记录的 {wrong} 与投标人签名的清单不符", f"the opening record's {wrong} is not what the bidder signed",
-         event=here, culprit=ROOM)  # fmt: skip
+    need(wrong is None, "opening_records_is_not_what_bidder_signed", wrong=wrong, event=here, culprit=ROOM)
 
 
 def _check_documents(
     bundle: Bundle, submission: Submission, row: Mapping[str, Any], roster: Roster, released: Released, remarks: Remarks
 ) -> None:
     here = f"bids/{submission.bid}"
-    secrets = bundle.secrets(submission.bid)
+    secrets = bundle.secrets.get(submission.bid)
     digest = sha256(submission.raw[1]).hexdigest()
     if row["verdict"] == "unopened":
         enough = all(
@@ -358,38 +324,48 @@ def _check_documents(
             for number, each in enumerate(roster.locks)
         )
         if enough:
-            remarks.add(
-                f"{submission.bid[:16]} 的文件份额够数却未开启",
-                f"enough shares for the documents of {submission.bid[:16]}, yet unopened",
-            )
+            remarks.add("enough_shares_for_documents_of_yet_unopened", bid=submission.bid[:16])
         return
     if row["verdict"] == "lost":
-        remarks.add(
-            f"{submission.bid[:16]} 的文件由平台丢失", f"the platform lost the documents of {submission.bid[:16]}"
-        )
+        remarks.add("platform_lost_documents_of", bid=submission.bid[:16])
         return
     assert secrets is not None, "check 0 saw to it"
     judged = _judge(bundle, submission, 1, roster, secrets)
     shown = bundle.rescues.get(digest, secrets)
-    need(
-        shown == secrets,
-        "解救披露与所用密钥不符",
-        "the rescue shown is not what opened the documents",
-        event=here,
-        culprit=ROOM,
-    )
+    need(shown == secrets, "rescue_shown_is_not_what_opened_documents", event=here, culprit=ROOM)
     if judged.kind == "valid":
         need(
             row["verdict"] == "valid",
-            f"{submission.bid[:16]} 的文件本应有效",
-            f"the documents of {submission.bid[:16]} are valid after all",
+            "documents_of_are_valid_after_all",
+            bid=submission.bid[:16],
             event=here,
             culprit=ROOM,
         )
         return
     right = (row["verdict"], row["envelope"], row["code"]) == (judged.kind, 1, judged.code)
-    need(right, f"{submission.bid[:16]} 的文件应为 {judged.kind}({judged.code})", f"the documents of {submission.bid[:16]} are {judged.kind} ({judged.code})",
-         event=here, culprit=ROOM)  # fmt: skip
+    need(
+        right,
+        "documents_of_are",
+        bid=submission.bid[:16],
+        kind=judged.kind,
+        verdict_code=judged.code,
+        event=here,
+        culprit=ROOM,
+    )
+
+
+def _check_stored(bundle: Bundle, submission: Submission) -> None:
+    """The documents shown are the bytes that the header commits to, judged or not."""
+    tree = body.SegmentTree()
+    for segment in segments(bundle, f"bids/{submission.bid}/body-1"):
+        tree.add(segment)
+    root = submission.headers[1].body_root
+    judge(
+        lambda: tree.verify_root(root),
+        "documents_shown_are_not_bytes_header_commits_to",
+        event=f"bids/{submission.bid}",
+        culprit=PLATFORM,
+    )
 
 
 def _check_complainers(
@@ -400,35 +376,22 @@ def _check_complainers(
     there = {bundle.tender["seats"][number][index - 1] for number, index in seats}
     listed = row["complainers"]
     fits = listed == sorted(set(listed)) and set(listed) <= there
-    need(fits, "认定所列申诉人不符", "complainers who did not complain", event=verdict.leaf, culprit=ROOM)
+    need(fits, "complainers_who_did_not_complain", event=verdict.leaf, culprit=ROOM)
     if row["consequence"] == "deemed_revoked" and row["verdict"] == "unopened":
-        need(
-            listed,
-            "未开启而视为撤销,却无人申诉",
-            "deemed revoked, yet nobody complained",
-            event=verdict.leaf,
-            culprit=ROOM,
-        )
+        need(listed, "deemed_revoked_yet_nobody_complained", event=verdict.leaf, culprit=ROOM)
 
 
 def _check_opened(bundle: Bundle, opened: Act, freeze: Act, valid: list[str], record: Mapping[str, Any]) -> None:
     verdict = bundle.last("verdict")
     assert verdict is not None
     after = opened["freeze"] == freeze.leaf and opened.index > verdict.index
-    need(after, "开标早于最后一次认定(E-58)", "opened before the last verdict (E-58)", event=opened.leaf, culprit=ROOM)
+    need(after, "opened_before_last_verdict_e_58", event=opened.leaf, culprit=ROOM)
     named = sorted(record) == sorted(valid) and list(record) == sorted(record)
     listed = len(bundle.document(opened["record_hash"])) == len(record) == opened["n"]
-    need(
-        named and listed,
-        "开标记录与有效投标不符",
-        "the opening record is not exactly the valid bids",
-        event=opened.leaf,
-        culprit=ROOM,
-    )
+    need(named and listed, "opening_record_is_not_exactly_valid_bids", event=opened.leaf, culprit=ROOM)
     terms = bundle.document(bundle.tender["terms_hash"])
     rule = terms.get("opening") if isinstance(terms, dict) else None
     stops = isinstance(rule, dict) and rule.get("fewer_than_three_after_opening") == "stop"
     if stops and len(valid) < bundle.tender["bids_min"]:
         went_on = bundle.of("scores_committed", "publicity", "award")
-        need(not went_on, "开标后不足法定家数仍继续(E-57)", "went on with fewer bids than the document allows (E-57)",
-             event=opened.leaf, culprit=PLATFORM)  # fmt: skip
+        need(not went_on, "went_on_with_fewer_bids_than_document_allows_e_57", event=opened.leaf, culprit=PLATFORM)

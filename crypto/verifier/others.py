@@ -21,7 +21,7 @@ from crypto.receipt import TlogProof
 from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.trust import Trust
-from crypto.verifier import draw, recount, shapes
+from crypto.verifier import draw, fields, recount, shapes
 from crypto.verifier.checks import guarded
 from crypto.verifier.draw import Seating
 from crypto.verifier.findings import CLOCKWORK, PLATFORM, Finding, Remarks, Result, fail, judge, need
@@ -49,18 +49,15 @@ def check_receipt(data: bytes, trust: Trust | None) -> Judged:
         assert trust is not None
         cosigned = note.verify_cosignatures(parsed.checkpoint, trust.witnesses)
         grade = "B" if note.is_quorum(cosigned, trust.quorum) else "A"
-        remarks.add(f"等级 {grade},{len(cosigned)} 名见证人", f"grade {grade}, {len(cosigned)} witnesses")
+        remarks.add("grade_witnesses", grade=grade, count_cosigned=len(cosigned))
 
     def included(remarks: Remarks) -> None:
-        parsed, extra = judge(lambda: receipt.parse(data), "回执", "the receipt", culprit=PLATFORM)
-        leaf = judge(lambda: receipt.event_leaf(extra), "回执所载行为", "the act in the receipt", culprit=PLATFORM)
+        parsed, extra = judge(lambda: receipt.parse(data), "receipt", culprit=PLATFORM)
+        leaf = judge(lambda: receipt.event_leaf(extra), "act_in_receipt", culprit=PLATFORM)
         checkpoint = note.Checkpoint.parse(parsed.checkpoint.text)
         _included(leaf, parsed, checkpoint)
         event = extra["event"].get("act") or extra["event"].get("public")
-        remarks.add(
-            f"行为 {event['kind']},{event['at']},账本第 {parsed.index} 条",
-            f"{event['kind']} at {event['at']}, leaf {parsed.index}",
-        )
+        remarks.add("at_leaf", kind=event["kind"], at=event["at"], index=parsed.index)
 
     return Judged(_with_rest({1: anchored, 2: included}), rehearsal)
 
@@ -70,7 +67,7 @@ def check_scores(data: Any) -> Judged:
 
     def counted(remarks: Remarks) -> None:
         found = recount.check(data)
-        remarks.add(f"基准价 {recount.text(found.base)}", f"benchmark {recount.text(found.base)}")
+        remarks.add("benchmark", text=recount.text(found.base))
 
     return Judged(_with_rest({8: counted}), False)
 
@@ -85,23 +82,18 @@ def check_draw(data: Any, trust: Trust | None) -> Judged:
         proofs = [_tlog_proof(text.encode()) for text in shaped["proofs"]]
         _anchor(proofs[0].checkpoint, trust)
         assert trust is not None
-        judge(lambda: note.verify_quorum(proofs[0].checkpoint, trust), "检查点", "the checkpoint", culprit=PLATFORM)
+        judge(lambda: note.verify_quorum(proofs[0].checkpoint, trust), "checkpoint", culprit=PLATFORM)
 
     def included(remarks: Remarks) -> None:
         shaped = _draw_shape(data)
         proofs = [_tlog_proof(text.encode()) for text in shaped["proofs"]]
         same = all(proof.checkpoint == proofs[0].checkpoint and proof.extra is None for proof in proofs)
-        need(
-            same and len(proofs) == len(shaped["acts"]),
-            "证明与行为不对应",
-            "one proof per act, under one checkpoint",
-            culprit=PLATFORM,
-        )
+        need(same and len(proofs) == len(shaped["acts"]), "one_proof_per_act_under_one_checkpoint", culprit=PLATFORM)
         checkpoint = note.Checkpoint.parse(proofs[0].checkpoint.text)
         before = -1
         for row, proof in zip(shaped["acts"], proofs, strict=True):
             _included(acts.public_leaf(row["act"]), proof, checkpoint)
-            need(proof.index > before, "行为次序不对", "acts out of the log's order", culprit=PLATFORM)
+            need(proof.index > before, "acts_out_of_logs_order", culprit=PLATFORM)
             before = proof.index
 
     return Judged(
@@ -141,28 +133,25 @@ def _with_rest(work: Mapping[int, Callable[[Remarks], None]]) -> list[Result]:
 
 
 def _tlog_proof(data: bytes) -> TlogProof:
-    return judge(lambda: TlogProof.parse(data), "证明不可读", "the proof cannot be read", culprit=PLATFORM)
+    return judge(lambda: TlogProof.parse(data), "proof_cannot_be_read", culprit=PLATFORM)
 
 
 def _anchor(shown: note.Note, trust: Trust | None) -> None:
     if trust is None:
         lines = ";".join(f"{line.name} {line.key_id.hex()}" for line in shown.signatures)
-        fail(
-            f"未锚定(未给出 --trust);文件中自称的签名:{lines}", f"not anchored (no --trust); signatures found: {lines}"
-        )
-    judge(
-        lambda: note.verify_checkpoint(shown, trust.log),
-        "检查点不是该账本签署",
-        "the checkpoint is not the log's",
-        culprit=PLATFORM,
-    )
-    judge(lambda: note.verify_cosignatures(shown, trust.witnesses), "见证签名", "a cosignature", culprit=PLATFORM)
+        fail("not_anchored_no_trust_signatures_found", lines=lines)
+    judge(lambda: note.verify_checkpoint(shown, trust.log), "checkpoint_is_not_logs", culprit=PLATFORM)
+    judge(lambda: note.verify_cosignatures(shown, trust.witnesses), "cosignature", culprit=PLATFORM)
 
 
 def _included(leaf: bytes, proof: TlogProof, checkpoint: note.Checkpoint) -> None:
     hashed = merkle.leaf_hash(leaf)
-    judge(lambda: merkle.verify_inclusion(hashed, proof.index, checkpoint.size, proof.proof, checkpoint.root), "行为不在账本中",
-          "the act is not in the log", event=hashed.hex(), culprit=PLATFORM)  # fmt: skip
+    judge(
+        lambda: merkle.verify_inclusion(hashed, proof.index, checkpoint.size, proof.proof, checkpoint.root),
+        "act_is_not_in_the_log",
+        event=hashed.hex(),
+        culprit=PLATFORM,
+    )
 
 
 def _first_act(data: Any) -> Mapping[str, Any]:
@@ -174,17 +163,17 @@ def _first_act(data: Any) -> Mapping[str, Any]:
 
 _DRAW_FILE = shapes.record(
     kind=shapes.one_of("draw"),
-    acts=shapes.rows(shapes.record(act=shapes.check_act, object=shapes.maybe(shapes.POOL)), least=4),
+    acts=shapes.rows(shapes.record(act=fields.check_act, object=shapes.maybe(fields.POOL)), least=4),
     proofs=shapes.rows(shapes.any_text, least=4),
     r=shapes.rows(
         shapes.record(
             i=shapes.whole(1, 3),
-            r=shapes.H32,
-            header=shapes.HEX,
-            secrets=shapes.maybe(shapes.rows(shapes.H32, least=2)),
+            r=fields.H32,
+            header=fields.HEX,
+            secrets=shapes.maybe(shapes.rows(fields.H32, least=2)),
         )
     ),
-    result=shapes.record(seats=shapes.SEATS),
+    result=shapes.record(seats=fields.SEATS),
 )
 
 
@@ -192,7 +181,7 @@ def _draw_shape(data: Any) -> Mapping[str, Any]:
     try:
         _DRAW_FILE(data, "draw")
     except Misshapen as wrong:
-        fail(f"字段不合规定:{wrong.path}(应为 {wrong.wanted})", f"field {wrong.path}: {wrong.wanted}", culprit=PLATFORM)
+        fail("field_wrong", path=wrong.path, wanted=wrong.wanted, culprit=PLATFORM)
     shaped: Mapping[str, Any] = data
     return shaped
 
@@ -201,21 +190,16 @@ def _replay_file(data: Mapping[str, Any], remarks: Remarks) -> None:
     """lottery.md §7 from signatures on: acts, pool, contributions, seed, seats, replacements, panel."""
     rows: Sequence[Mapping[str, Any]] = [row["act"] for row in data["acts"]]
     tender = rows[0]
-    need(tender["kind"] == "tender", "第一个行为不是招标公告", "the first act is not the TENDER act", culprit=PLATFORM)
-    tender_id = judge(lambda: acts.tender_id(tender), "招标公告", "the TENDER act", culprit=PLATFORM)
+    need(tender["kind"] == "tender", "first_act_is_not_tender_act", culprit=PLATFORM)
+    tender_id = judge(lambda: acts.tender_id(tender), "tender_act", culprit=PLATFORM)
     for act in rows:
-        signed = judge(lambda act=act: signing.verify_act(act), "签名", "a signature", culprit=PLATFORM)  # type: ignore[misc]
+        signed = judge(lambda act=act: signing.verify_act(act), "signature", culprit=PLATFORM)  # type: ignore[misc]
         duty = act["kind"] in ("tender", "directive") or (
             signed[0].by == "duty" and signed[0].key.hex() == tender["duty_key"]
         )
-        need(
-            act["tender_id"] == tender_id.hex() and duty,
-            "行为不属于本标段或未由值守密钥签名",
-            "an act of another tender, or not by the duty key",
-            culprit=PLATFORM,
-        )
+        need(act["tender_id"] == tender_id.hex() and duty, "act_of_another_tender_or_not_by_duty_key", culprit=PLATFORM)
     results = [act for act in rows if act["kind"] == "draw_result"]
-    need(results, "没有抽取结果", "no draw_result", culprit=CLOCKWORK)
+    need(results, "no_draw_result", culprit=CLOCKWORK)
     result = results[-1]
     at, pool = next(
         ((n, act) for n, act in enumerate(rows) if act["kind"] == "draw_pool" and act["draw_id"] == result["draw_id"]),
@@ -223,32 +207,26 @@ def _replay_file(data: Mapping[str, Any], remarks: Remarks) -> None:
     )
     close = next((act for act in rows if act["kind"] == "draw_close" and act["draw_id"] == result["draw_id"]), None)
     if pool is None or close is None:
-        fail("缺少专家池或封池行为", "the pool or draw_close is missing", culprit=CLOCKWORK)
+        fail("pool_or_draw_close_is_missing", culprit=CLOCKWORK)
     pool_leaf, close_leaf = (merkle.leaf_hash(acts.public_leaf(act)) for act in (pool, close))
     need(
         close["pool"] == pool_leaf.hex() and result["close"] == close_leaf.hex(),
-        "抽取行为互不相指",
-        "the draw's acts do not name each other",
+        "draws_acts_do_not_name_each_other",
         culprit=CLOCKWORK,
     )
     need(
-        pool["draw_id"] == draw.draw_id(tender_id, pool["attempt"]),
-        "抽取编号不符",
-        "draw_id is not that of the attempt",
-        culprit=CLOCKWORK,
+        pool["draw_id"] == draw.draw_id(tender_id, pool["attempt"]), "draw_id_is_not_that_of_attempt", culprit=CLOCKWORK
     )
     fixed = data["acts"][at]["object"]
     need(
         fixed is not None and sha256(jcs.dumps(fixed)).hexdigest() == pool["pool_hash"],
-        "专家池与其哈希不符",
-        "the pool is not that of pool_hash",
+        "pool_is_not_that_of_pool_hash",
         culprit=CLOCKWORK,
     )
     for number, row in enumerate(data["acts"]):
         need(
             row["object"] is None or row["act"]["kind"] == "draw_pool",
-            "多余的附件",
-            "an object beside an act that names none",
+            "object_beside_act_that_names_none",
             event=str(number),
         )
     strata = fixed["strata"]
@@ -256,19 +234,17 @@ def _replay_file(data: Mapping[str, Any], remarks: Remarks) -> None:
     r = _revealed(data["r"], close, tender, tender_id, bytes.fromhex(pool["draw_id"]))
     need(
         {row["i"]: row["r"] for row in result["r"]} == {i: value.hex() for i, value in r.items()},
-        "所载随机数不符",
-        "r is not that of the draw_result",
+        "r_is_not_that_of_draw_result",
         culprit=CLOCKWORK,
     )
     seed = draw.seed_of(bytes.fromhex(pool["draw_id"]), pool_leaf, r)
-    need(seed.hex() == result["seed"], "种子不符", "the seed is not that of the contributions", culprit=CLOCKWORK)
+    need(seed.hex() == result["seed"], "seed_is_not_that_of_contributions", culprit=CLOCKWORK)
     seating = Seating(draw.orders(strata, seed))
     known = set(result["avoided"])
     draw.seat_all(seating, strata, known)
     need(
         _seats(seating) == result["seats"] and seating.avoided == result["avoided"],
-        "席位不是抽取给出的",
-        "the seats are not those the draw gives",
+        "seats_are_not_those_draw_gives",
         culprit=CLOCKWORK,
     )
     for act in rows:
@@ -277,14 +253,11 @@ def _replay_file(data: Mapping[str, Any], remarks: Remarks) -> None:
             there = act["seat"] <= len(seating.seats) and seating.seats[act["seat"] - 1][1] == act["out"]
             need(
                 there and draw.replace_seat(seating, act["seat"], known) == act["in"],
-                "替补不是次序中的下一位",
-                "a replacement is not the next in order",
+                "replacement_is_not_next_in_order",
                 culprit=CLOCKWORK,
             )
-    need(
-        _seats(seating) == data["result"]["seats"], "评标委员会不符", "the panel is not the one given", culprit=PLATFORM
-    )
-    remarks.add(f"席位 {len(seating.seats)} 个", f"{len(seating.seats)} seats")
+    need(_seats(seating) == data["result"]["seats"], "panel_is_not_one_given", culprit=PLATFORM)
+    remarks.add("seats", count_seats=len(seating.seats))
 
 
 def _revealed(
@@ -294,12 +267,11 @@ def _revealed(
     tender_id: bytes,
     draw_id: bytes,
 ) -> dict[int, bytes]:
-    roster = judge(lambda: Roster.decode(bytes.fromhex(tender["roster"])), "名册", "the roster", culprit=PLATFORM)
+    roster = judge(lambda: Roster.decode(bytes.fromhex(tender["roster"])), "roster", culprit=PLATFORM)
     listed = {row["i"]: row for row in close["contributions"]}
     need(
-        [row["i"] for row in rows] == sorted(listed) and draw.CONTRIBUTORS_NEEDED <= set(listed),
-        "贡献不齐",
-        "the contributions are not those of draw_close",
+        [row["i"] for row in rows] == sorted(listed) and set(listed) >= draw.CONTRIBUTORS_NEEDED,
+        "contributions_are_not_those_of_draw_close",
         culprit=CLOCKWORK,
     )
     found: dict[int, bytes] = {}
@@ -307,8 +279,7 @@ def _revealed(
         raw, key = bytes.fromhex(row["header"]), bytes.fromhex(tender["contributors"][str(row["i"])])
         need(
             sha256(raw).hexdigest() == listed[row["i"]]["header"],
-            "贡献与封池不符",
-            "a header that draw_close does not name",
+            "header_that_draw_close_does_not_name",
             culprit=CLOCKWORK,
         )
 
@@ -321,7 +292,7 @@ def _revealed(
             signing.verify_p256(key, signature, signing.labelled(draw.CONTRIBUTION_LABEL, one.hash()))
             return one
 
-        one = judge(parsed, f"贡献 {row['i']}", f"contribution {row['i']}", culprit=CLOCKWORK)
+        one = judge(parsed, "contribution", i=row["i"], culprit=CLOCKWORK)
         found[row["i"]] = draw.VOID
         if row["secrets"] is not None:
             try:
@@ -329,13 +300,8 @@ def _revealed(
                     one, roster, [bytes.fromhex(each) for each in row["secrets"]]
                 )
             except Refused:
-                fail(f"贡献 {row['i']} 解不出", f"contribution {row['i']} does not re-derive", culprit=CLOCKWORK)
-        need(
-            found[row["i"]].hex() == row["r"],
-            f"贡献 {row['i']} 的随机数不符",
-            f"the r of contribution {row['i']} is another",
-            culprit=CLOCKWORK,
-        )
+                fail("contribution_does_not_re_derive", i=row["i"], culprit=CLOCKWORK)
+        need(found[row["i"]].hex() == row["r"], "r_of_contribution_is_another", i=row["i"], culprit=CLOCKWORK)
     return found
 
 

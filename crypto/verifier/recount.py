@@ -106,16 +106,11 @@ def check(data: Any) -> Counted:
     result = data.get("result")
     if result is None:
         undecided = next((group for group in counted.groups if len(group) > 1), None)
-        need(
-            undecided is None,
-            f"并列未决,缺少抽签结果:{undecided}",
-            f"a tie that only the draw orders, and no result: {undecided}",
-        )
+        need(undecided is None, "tie_that_only_draw_orders_and_no_result", undecided=undecided)
         return counted
     claimed = Fraction(result["base"])
     right = counted.shown(counted.base, "base")
-    need(claimed == right, f"基准价应为 {text(right)},所载为 {result['base']}",
-         f"the benchmark is {text(right)}, not {result['base']}", culprit=PLATFORM)  # fmt: skip
+    need(claimed == right, "benchmark_is_not", text=text(right), base=result["base"], culprit=PLATFORM)
     _compare("价格分", "price score", result["scores"], counted.scores, counted, "score")
     _compare("总分", "total", result["totals"], counted.totals, counted, "total")
     _check_ranking(result["ranking"], counted)
@@ -130,13 +125,13 @@ def count(data: Any) -> Counted:
         name: method["round"][name] for name in ("base", "deviation", "score", "points", "total")
     }
     price = {bid["id"]: Fraction(bid["price"]) for bid in data["bids"]}
-    need(len(price) == len(data["bids"]), "投标编号重复", "a bid's id stands twice", culprit=PLATFORM)
-    need(all(price.values()), "报价为零", "a price is zero", culprit=PLATFORM)
+    need(len(price) == len(data["bids"]), "bids_id_stands_twice", culprit=PLATFORM)
+    need(all(price.values()), "price_is_zero", culprit=PLATFORM)
     limit = None if data["max_price"] is None else Fraction(data["max_price"])
     valid = {bid: paid for bid, paid in price.items() if limit is None or paid <= limit}
-    need(valid, "没有有效投标", "no bid is within the max price")
+    need(valid, "no_bid_is_within_max_price")
     base = _benchmark(method, list(valid.values()), decimals["base"])
-    need(base > 0, "基准价不大于零", "the benchmark is not above zero")
+    need(base > 0, "benchmark_is_not_above_zero")
     scores = {bid: _price_score(method, paid, base, decimals) for bid, paid in valid.items()}
     points = _points(data, price, valid, decimals["points"])
     weight_price, weight_points = Fraction(method["weights"]["price"]), Fraction(method["weights"]["points"])
@@ -180,18 +175,14 @@ def _check_shape(data: Any) -> None:
     try:
         record(**fields)(data, "scores")
     except Misshapen as wrong:
-        fail(
-            f"评分文件字段不合规定:{wrong.path}(应为 {wrong.wanted})",
-            f"field {wrong.path}: {wrong.wanted}",
-            culprit=PLATFORM,
-        )
-    need(len(data["bids"]) <= BIDS_MAX, "投标过多", "too many bids")
+        fail("field_of_scores_wrong", path=wrong.path, wanted=wrong.wanted, culprit=PLATFORM)
+    need(len(data["bids"]) <= BIDS_MAX, "too_many_bids")
     starts = [row[0] for row in data["method"]["drop"]]
-    need(starts == sorted(set(starts)), "去高去低表次序不对", "the drop table is not ascending")
+    need(starts == sorted(set(starts)), "drop_table_is_not_ascending")
     ties = data["method"]["ties"]
     in_order = len(set(ties)) == len(ties) and "draw" not in ties[:-1]
-    need(in_order, "并列规则不合规定", "ties: each once, draw last")
-    need(Fraction(data["method"]["float"]) > -1, "浮动不得低于 -1", "float must be above -1")
+    need(in_order, "ties_each_once_draw_last")
+    need(Fraction(data["method"]["float"]) > -1, "float_must_be_above_1")
 
 
 def _benchmark(method: Mapping[str, Any], prices: list[Fraction], decimals: int | None) -> Fraction:
@@ -224,18 +215,13 @@ def _points(
     marks: dict[tuple[str, str, str], Fraction] = {}
     for row in data["points"]:
         key = (row["expert"], row["bid"], row["item"])
-        need(
-            row["bid"] in price,
-            f"评分对象不明:{row['bid']}",
-            f"marks for an unknown bid: {row['bid']}",
-            culprit=PLATFORM,
-        )
-        need(key not in marks, f"重复评分:{key}", f"marked twice: {key}", culprit=PLATFORM)
+        need(row["bid"] in price, "marks_for_unknown_bid", bid=row["bid"], culprit=PLATFORM)
+        need(key not in marks, "marked_twice", key=key, culprit=PLATFORM)
         marks[key] = Fraction(row["points"])
-    need(marks or Fraction(data["method"]["weights"]["points"]) == 0, "缺少评分", "no marks, but points count")
+    need(marks or Fraction(data["method"]["weights"]["points"]) == 0, "no_marks_but_points_count")
     left_out = {(row[0], row[1], row[2]) for row in data["abnormal"]}
-    need(len(left_out) == len(data["abnormal"]), "异常评分重复", "an abnormal mark stands twice")
-    need(left_out <= set(marks), "异常评分无对应", "an abnormal mark that nobody gave", culprit=PLATFORM)
+    need(len(left_out) == len(data["abnormal"]), "abnormal_mark_stands_twice")
+    need(left_out <= set(marks), "abnormal_mark_that_nobody_gave", culprit=PLATFORM)
     experts = {expert for expert, _, _ in marks}
     items = {item for _, _, item in marks}
     sums: dict[str, Fraction] = {}
@@ -244,14 +230,9 @@ def _points(
         for item in items:
             given = [(expert, bid, item) for expert in experts]
             missing = next((key for key in given if key not in marks), None)
-            need(missing is None, f"缺少评分:{missing}", f"a mark is missing: {missing}", culprit=PLATFORM)
+            need(missing is None, "mark_is_missing", missing=missing, culprit=PLATFORM)
             kept = [marks[key] for key in given if key not in left_out]
-            need(
-                kept,
-                f"全部评分被列为异常:{bid} {item}",
-                f"all marks are listed as abnormal: {bid} {item}",
-                culprit=PLATFORM,
-            )
+            need(kept, "all_marks_are_listed_as_abnormal", bid=bid, item=item, culprit=PLATFORM)
             total += sum(kept, Fraction(0)) / len(kept)
         sums[bid] = rounded(total, decimals)
     return sums
@@ -269,25 +250,39 @@ def _ranking(
         groups.setdefault(key(bid), []).append(bid)
     ordered = tuple(tuple(groups[found]) for found in sorted(groups))
     tied = next((group for group in ordered if len(group) > 1), None)
-    need(tied is None or "draw" in ties, f"并列没有规则可分:{tied}", f"a tie that the method does not resolve: {tied}")
+    need(tied is None or "draw" in ties, "tie_that_method_does_not_resolve", tied=tied)
     return ordered
 
 
 def _compare(
     zh: str, en: str, claimed: Mapping[str, str], right: Mapping[str, Fraction], counted: Counted, point: str
 ) -> None:
-    need(set(claimed) == set(right), f"{zh}所列投标不符", f"{en}: not exactly the valid bids", culprit=PLATFORM)
+    need(set(claimed) == set(right), "not_exactly_valid_bids", en=en, zh=zh, culprit=PLATFORM)
     for bid, value in right.items():
         shown = counted.shown(value, point)
-        need(Fraction(claimed[bid]) == shown, f"{bid} 的{zh}应为 {text(shown)},所载为 {claimed[bid]}",
-             f"the {en} of {bid} is {text(shown)}, not {claimed[bid]}", culprit=PLATFORM)  # fmt: skip
+        need(
+            Fraction(claimed[bid]) == shown,
+            "of_is_not",
+            en=en,
+            bid=bid,
+            text=text(shown),
+            claimed=claimed[bid],
+            zh=zh,
+            culprit=PLATFORM,
+        )
 
 
 def _check_ranking(claimed: list[str], counted: Counted) -> None:
     at = 0
     for group in counted.groups:
         there = claimed[at : at + len(group)]
-        need(sorted(there) == sorted(group), f"名次不符:第 {at + 1} 名应为 {'、'.join(group)}",
-             f"ranking: place {at + 1} belongs to {', '.join(group)}", culprit=PLATFORM)  # fmt: skip
+        need(
+            sorted(there) == sorted(group),
+            "ranking_place_belongs_to",
+            at=at + 1,
+            group=", ".join(group),
+            group_2="、".join(group),
+            culprit=PLATFORM,
+        )
         at += len(group)
-    need(at == len(claimed), "名次过多", "the ranking lists more than the valid bids", culprit=PLATFORM)
+    need(at == len(claimed), "ranking_lists_more_than_valid_bids", culprit=PLATFORM)

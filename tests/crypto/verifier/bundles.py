@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -74,7 +75,7 @@ def _parts(world: World, view: str) -> Iterator[tuple[str, bytes]]:
         jcs.dumps(
             [
                 {"from": old, "to": new, "proof": [each.hex() for each in hall.tree.consistency_proof(old, new)]}
-                for old, new in zip(shown, shown[1:], strict=False)
+                for old, new in itertools.pairwise(shown)
             ]
         ),
     )

@@ -1,7 +1,7 @@
-"""A hall in memory for the verifier's tests: a log, witnesses, roots, certificates, chains of acts, and the trustees.
+"""A hall in memory for the verifier's tests: a log, witnesses, roots, certificates, chains of acts, the trustees.
 
-It writes leaves exactly as docs/spec says and keeps what a bundle shows. It upholds no rule of a tender: that is what the
-tests play with. Entropy is seeded; time is a plain attribute that the tender moves forward.
+It writes leaves exactly as docs/spec says and keeps what a bundle shows. It upholds no rule of a tender: that is what
+the tests play with. Entropy is seeded; time is a plain attribute that the tender moves forward.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, shake_256
 from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from crypto import acts, certificates, hpke, jcs, merkle, note, signing, trust
 from crypto.roster import Lock, Roster
@@ -120,9 +118,8 @@ class Hall:
     def __post_init__(self) -> None:
         self.entropy = seeded(self.seed)
         self.log = self._ed25519()
-        self.witnesses = [(name, group, self._ed25519()) for name, group in (
-            ("witness.operation", "operation"), ("witness.supervision", "supervision"), ("witness.notary", "independent")
-        )]  # fmt: skip
+        groups = {"operation": "operation", "supervision": "supervision", "notary": "independent"}
+        self.witnesses = [(f"witness.{name}", group, self._ed25519()) for name, group in groups.items()]
         self.roots = {"centre": self._ed25519(), "supervision": self._ed25519()}
         self.duty, self.room, self.verifier = self._ed25519(), self._ed25519(), self._ed25519()
         self.opening_keys = {

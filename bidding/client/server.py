@@ -6,8 +6,10 @@ told it; silence and "busy" are raised as Unreachable, because then trying again
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -33,6 +35,16 @@ class Server:
         self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
         self._headers = headers
 
+    def twin(self) -> Server:
+        """The same hall asked as the same person over a connection of its own, for another thread."""
+        made = Server(self.url)
+        made._headers = dict(self._headers)
+        return made
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def get(self, path: str, **query: str) -> Any:
         """The JSON at `path`. Raises Told or Unreachable."""
         return self._json(self._send("GET", path, params=query))
@@ -40,6 +52,19 @@ class Server:
     def fetch(self, path: str, **query: str) -> bytes:
         """The bytes at `path`. Raises Told or Unreachable."""
         return self._send("GET", path, params=query).content
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Iterator[bytes]]:
+        """The bytes at `path`, piece by piece, for what is too big for the memory. Raises Told or Unreachable."""
+        url = self.url + path
+        try:
+            with self._http.stream("GET", url, headers=self._headers) as response:
+                if response.is_error:
+                    response.read()
+                    self._check(response)
+                yield response.iter_bytes()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.url}: {error or type(error).__name__}") from error
 
     def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Any:
         """Post one JSON body; `key` is the Idempotency-Key. Raises Told or Unreachable."""
@@ -50,16 +75,21 @@ class Server:
         """Run `<room>/<verb>`; the answer is {"events","receipt"[,"sign"][,"result"]}."""
         return self.post(f"/api/v1/{verb}", body, key=key)
 
-    def act(self, verb: str, body: Mapping[str, Any], *, signer: Signer, by: str) -> Any:
+    def act(
+        self, verb: str, body: Mapping[str, Any], *, signer: Signer, by: str, expect: Mapping[str, Any] | None = None
+    ) -> Any:
         """Run a verb whose act a person signs: ask for the exact act, check it is of this request, sign, post again.
 
-        Raises Refused("act_not_asked_for") when the server shows an act that is not what `signed` would stand for.
+        `expect` are the fields that the act must have for the signer to mean it. Raises Refused("act_not_asked_for")
+        when the server shows an act that is not what `signed` would stand for.
         """
         first = self.verb(verb, body)
-        act = first.get("sign")
+        act = first.get("sign") if isinstance(first, dict) else None
         if act is None:
             return first
-        if act.get("signatures") or not isinstance(act.get("kind"), str):
+        if not isinstance(act, dict) or act.get("signatures") or not isinstance(act.get("kind"), str):
+            raise Refused("act_not_asked_for", verb=verb)
+        if any(name not in act or act[name] != value for name, value in (expect or {}).items()):
             raise Refused("act_not_asked_for", verb=verb)
         return self.verb(verb, {**body, "signed": signing.sign_act(act, signer=signer, by=by)})
 
@@ -78,13 +108,16 @@ class Server:
         headers = {**self._headers, **options.pop("headers", {})}
         try:
             response = self._http.request(method, url, headers=headers, **options)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{self.url}: {error or type(error).__name__}") from error
+        self._check(response)
+        return response
+
+    def _check(self, response: httpx.Response) -> None:
         if response.status_code in BUSY:
             raise Unreachable(f"{self.url}: HTTP {response.status_code}")
         if response.is_error:
             raise Told(_problem(response))
-        return response
 
     @staticmethod
     def _json(response: httpx.Response) -> Any:
@@ -92,6 +125,11 @@ class Server:
             return response.json()
         except ValueError as error:
             raise Unreachable(f"{response.url}: not JSON") from error
+
+
+def segment(text: str) -> str:
+    """One segment of an address, whatever the text holds."""
+    return quote(text, safe="") or "-"
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

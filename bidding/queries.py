@@ -19,10 +19,10 @@ from trading.roles import Actor
 
 
 async def own(unit: Unit, lot: str, *, actor: Actor) -> dict[str, Any]:
-    """The organisation's own bids in a lot, by version: bid, received_at, event, headers, and what became of each.
+    """The organisation's own bids in a lot, by version: bid, event, received_at, and what became of each.
 
-    `status`: `standing` (before the freeze: the version that counts), `replaced`, `withdrawn`, `frozen`, `refused`, then
-    the verdict: `opened`, `deemed_withdrawn`, `deemed_revoked`.
+    `status`: `standing` (before the freeze, the version that counts), `replaced`, `withdrawn`, `frozen`, `refused`;
+    after the verdict `opened`, `deemed_withdrawn`, `deemed_revoked`.
     """
     held = await tenders.load(unit, lot)
     where = {"lot": lot, "organisation": actor.organisation}
@@ -57,7 +57,7 @@ async def own_event(unit: Unit, event: str, *, actor: Actor) -> str:
         found = await store.read(event)
         if found is not None and actor.organisation and found["organisation"] == actor.organisation:
             return event
-    raise Refused("receipt_unknown", event=event)
+    raise Refused("receipt_unknown", rule="E-38", event=event)
 
 
 async def stage(unit: Unit, lot: str, *, now: datetime, hall: Hall) -> dict[str, Any]:

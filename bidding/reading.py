@@ -1,7 +1,7 @@
 """Reading opened documents: under a logged grant, by those whom the law lets read, one file at a time.
 
 法 §37, §44; 20号令 §27; sealing rules §5 (Opening room). Owner and agent read what was handed to them; the panel after
-signing in; supervisors under a power code. Never other bidders, the public, or the centre's staff. Every grant and every
+signing in; supervisors under a power code. Never other bidders, the public, or the centre's staff. Every grant and
 read is a private act before the first byte leaves; plaintext passes through and is kept nowhere.
 
 Whoever runs the opening room after the release can read documents and not log it; no other process can read at all.

@@ -1,7 +1,7 @@
 """The trustees' door: frozen headers and evidence out, READY and releases in, receipts of bidders left out.
 
     POST /api/v1/bidding/frozen   {"request": {"kind":"frozen_read","lot","trustee","at","size","origin","signatures"}}
-         signed like an act (crypto.signing.sign_act, by "trustee"), at most 60 s old; `size` is the trustee's checkpoint;
+         signed as an act is (crypto.signing.sign_act, by "trustee"), 60 s old at most; size: of its own checkpoint;
          → {"lot","size","rulebook","freeze_list","submissions","withdrawals","contributions","receipts","stamps"}
     POST /api/v1/bidding/present  {"lot","receipt"}      a receipt (base64 tlog-proof) for the trustees to see
     POST /api/v1/bidding/pre_keys | ready | release      {"act": fields as decided, …}, then the same with "signed"

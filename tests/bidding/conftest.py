@@ -1,4 +1,4 @@
-"""A small hall in memory for the tests of bidding: real acts, a real log, two witnesses, six trustees, honest clients."""
+"""A small hall in memory for the tests of bidding: real acts and log, two witnesses, six trustees, honest clients."""
 
 from __future__ import annotations
 

@@ -118,13 +118,15 @@ def test_failing_commits_do_not_empty_the_pool(postgres: str) -> None:
             session: Any = unit.session
             await session._wire.execute("INSERT INTO late VALUES (1)")
 
-        for _ in range(4):
-            with pytest.raises(Exception, match="one"):
-                await database.write(fails_at_commit)
-        await asyncio.wait_for(
-            asyncio.gather(*(database.read(lambda unit: unit.setting.count()) for _ in range(4))), timeout=10
-        )
-        await database.close()
+        pool = await hall.opened_pool()
+        try:
+            async with asyncio.timeout(10):
+                for _ in range(4):
+                    with pytest.raises(Exception, match="one"):
+                        await database.write(fails_at_commit)
+                await asyncio.gather(*(database.read(lambda unit: unit.setting.count()) for _ in range(4)))
+        finally:
+            pool.terminate()
 
     asyncio.run(scenario())
 

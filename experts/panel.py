@@ -186,7 +186,8 @@ def replacement(
 def require_current(panel: Panel, seat: int, masked: str) -> Held:
     """The seat, if `masked` holds it signed in: only then do marks, votes and signatures count.
 
-    Raises Refused `conclusions_void` (E-67) for who was replaced or has left, `expert_not_signed_in` for who is not there yet.
+    Raises Refused `conclusions_void` (E-67) for who was replaced or has left, `expert_not_signed_in` for who is not
+    there yet.
     """
     held = panel.of(seat)
     if (seat, masked) in panel.void or held.masked != masked or held.state in LEFT:

@@ -52,8 +52,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
 
 class Seat(Struct, frozen=True, kw_only=True):
-    """One seat. `person` is the account of its holder, `salt` the mask's; `left_by` the event by which a holder left,
-    `why` as in the recusal act; `vacant` when nobody is left to take it."""
+    """One seat. `person` is the account of its holder, `salt` the mask's; `seated_by` and `left_by` are the events by
+    which a holder came and left, `why` as in the recusal act; `vacant` when nobody is left to take it."""
 
     seat: int
     stratum: int
@@ -61,6 +61,7 @@ class Seat(Struct, frozen=True, kw_only=True):
     person: str
     expert: str
     salt: str
+    seated_by: str = ""
     state: SeatState = SeatState.DRAWN
     invitation: str | None = None
     zh: str = ""

@@ -2,7 +2,7 @@
 
 招标投标法 §37; 条例 §46, §48. Rules upheld: who was drawn and nobody else signs in, with both declarations (E-63,
 E-67), and only then learns whose project it is (E-65); whoever is tied to a bidder, the owner or supervision stays
-out (E-66, E-67); a seat becomes free by its holder's own act or by three logged calls without answer, never by anybody's wish.
+out (E-66, E-67); a seat becomes free by its holder's own act or by three logged calls without answer, never by a wish.
 The successor is seated by the clock once the act stands in the ledger (experts/due/seating.py).
 """
 

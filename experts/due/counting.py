@@ -8,7 +8,7 @@ Whoever runs the clock can wait; they cannot change a mark, because every sheet 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -124,10 +124,10 @@ async def _count(
     seed = opened.room.attempt.seed
     assert seed is not None, "a panel that scores was drawn"
     drawn = order_of_draw(bytes.fromhex(seed), [bid.id for bid in bids])
-    items = [msgspec.to_builtins(item) for item in document.items]
-    method = msgspec.to_builtins(document.method)
+    plain = msgspec.json.decode(document.canonical())
+    method = plain["method"]
     if method["name"] == "lowest_evaluated":
-        return _lowest(tender, document, bids, drawn)
+        return _lowest(tender, plain, bids, drawn)
     counted = {bid.id for bid in bids}
     case = Case(
         method=scores_file.method_of(method),
@@ -136,17 +136,17 @@ async def _count(
         marks=[mark for mark in shown.marks if mark.bid in counted],
     )
     result = scoring.evaluate(case, drawn=drawn)
-    return scores_file.dump(case, result), scores_file.table_object(case.method, result, items)
+    return scores_file.dump(case, result), scores_file.table_object(case.method, result, plain["items"])
 
 
 def _lowest(
-    tender: Tender, document: TenderDocument, bids: Sequence[Bid], drawn: Sequence[str]
+    tender: Tender, plain: Mapping[str, Any], bids: Sequence[Bid], drawn: Sequence[str]
 ) -> tuple[bytes, dict[str, Any]]:
     """The comparison table of 经评审的最低投标价法: evaluated prices take the place of scores, in yuan."""
     result = lowest.evaluated_lowest(
         [PricedBid(bid.id, bid.price_fen) for bid in bids],
         max_price_fen=tender.max_price_fen,
-        factors=msgspec.to_builtins(document.method)["adjustments"],
+        factors=plain["method"]["adjustments"],
         drawn=drawn,
     )
     totals = {row.bid: scores_file.two_places(row.evaluated_fen) for row in result.rows}
@@ -159,7 +159,7 @@ def _lowest(
         {"bid": bid, "price_score": totals[bid], "points": "0", "total": totals[bid], "rank": rank}
         for rank, bid in enumerate(result.ranking, 1)
     ]
-    return jcs.dumps(scores), {"items": [msgspec.to_builtins(item) for item in document.items], "bids": rows}
+    return jcs.dumps(scores), {"items": plain["items"], "bids": rows}
 
 
 async def result_of(unit: Unit, tender: Tender) -> tuple[str, dict[str, Any]]:

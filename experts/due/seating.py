@@ -89,7 +89,7 @@ async def result_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, h
         await void_sheet(unit, tender.lot, seat.seat)
     changed = replace(
         opened.room.with_attempt(kept),
-        seats=tuple(_seat(each, attempt, accounts) for each in seated.seats),
+        seats=tuple(_seat(each, attempt, accounts, logged) for each in seated.seats),
         avoided=avoided,
         left=(),
         void=(*opened.room.void, *((seat.seat, seat.masked) for seat in opened.room.seats)),
@@ -101,11 +101,14 @@ async def result_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, h
 
 
 async def invitations_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, hall: Hall) -> Done:
-    """Invite everybody who holds a seat and was not invited: a private act, and a notice without the lot's name."""
+    """Invite everybody who holds a seat and was not invited: a private act, and a notice without the lot's name.
+
+    Only once the seating stands in the ledger, so that a sign-in can never come before it.
+    """
     document = await tenders.terms(unit, held.tender)
     changed, logged = opened.room, []
     for seat in opened.room.seats:
-        if seat.state is not SeatState.DRAWN:
+        if seat.state is not SeatState.DRAWN or not await sequenced(unit, seat.seated_by):
             continue
         starts = max(instant(changed.starts), now + NOTICE_MIN)
         answer_until = now + (starts - now) / 2
@@ -215,7 +218,7 @@ async def _replace(unit: Unit, held: Held, opened: Opened, seat: Seat, *, now: d
     await void_sheet(unit, before.lot, seat.seat)
     accounts = await register.persons(unit, {attempt.masks[successor][0]})
     changed = replace(
-        before.with_seat(_seat(members.drawn.of(seat.seat), attempt, accounts)),
+        before.with_seat(_seat(members.drawn.of(seat.seat), attempt, accounts, logged)),
         avoided=avoided,
         left=tuple(sorted(masked.hex() for masked in members.drawn.left)),
         void=tuple(sorted(members.void)),
@@ -272,7 +275,7 @@ async def _numbers(unit: Unit, tender: Tender, attempt: Attempt) -> Numbers | No
     return Numbers(r, void)
 
 
-def _seat(drawn: lottery.Seat, attempt: Attempt, accounts: dict[str, str]) -> Seat:
+def _seat(drawn: lottery.Seat, attempt: Attempt, accounts: dict[str, str], by: Logged) -> Seat:
     expert, salt = attempt.masks[drawn.masked.hex()]
     return Seat(
         seat=drawn.seat,
@@ -281,6 +284,7 @@ def _seat(drawn: lottery.Seat, attempt: Attempt, accounts: dict[str, str]) -> Se
         person=accounts[expert],
         expert=expert,
         salt=salt,
+        seated_by=by.recorded.event,
     )
 
 

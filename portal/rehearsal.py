@@ -33,6 +33,9 @@ async def make(
         lambda unit: enlist.enlist(unit, cast=people, folder=hall, hall=running.hall, now=world.now())
     )
     rows = cast.accounts(people, tokens)
+    for member in people.members:
+        if member.uscc:
+            folder.write_secret(people.identity(member) / "token", tokens[member.login][1].encode())
     folder.write_secret(hall.demo / "accounts.json", (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode())
     folder.write(hall.demo / "example", str(example).encode())
     return running, people

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -163,20 +162,6 @@ class Stage:
             if step.refused is not None:
                 raise Refused("script_step_not_refused", who=step.who, does=step.does, rule=step.refused)
 
-    def folder_for(self, step: Step) -> Path:
-        """The folder a bidder works in, with the files of this version in place, grown where the script says."""
-        source = self.example / step.fields.get("folder", f"bidders/{step.number}")
-        folder = self.work / f"{step.number}-{source.name}"
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        shutil.copytree(source / "files", folder / "files")
-        shutil.copyfile(source / "bid.json", folder / "bid.json")
-        grow = step.fields.get("grow")
-        if grow is not None:
-            _grow(folder / "files" / grow["file"], grow["bytes"])
-        return folder
-
     def _act(self, member: Member, verb: str, body: Mapping[str, Any]) -> Any:
         """A verb whose act the member's organisation signs."""
         return self.server(member).act(verb, body, signer=self.cast.signer(member), by=member.role.value)
@@ -191,18 +176,6 @@ class Stage:
         name = sha256(data).hexdigest()
         server.put("/api/v1/trading/files", data, {"content-type": kind})
         return {"name": path.name, "sha256": name, "size": len(data)}
-
-
-def _grow(path: Path, size: int) -> None:
-    """Repeat a file's own content until it has `size` bytes."""
-    content = path.read_bytes()
-    block = content * max(1, (1 << 20) // len(content))
-    with path.open("wb") as file:
-        left = size
-        while left:
-            piece = block[:left]
-            file.write(piece)
-            left -= len(piece)
 
 
 def _json(path: Path) -> Any:

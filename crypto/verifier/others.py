@@ -83,6 +83,11 @@ def check_draw(data: Any, trust: Trust | None) -> Judged:
         _anchor(proofs[0].checkpoint, trust)
         assert trust is not None
         judge(lambda: note.verify_quorum(proofs[0].checkpoint, trust), "checkpoint", culprit=PLATFORM)
+        need(tender["kind"] == "tender", "first_act_is_not_tender_act", culprit=PLATFORM)
+        for number, side in (("1", "centre"), ("2", "supervision")):
+            right = tender["contributors"][number] == trust.contributors[side].hex()
+            need(right, "contributor_is_not_trust_jsons", number=number, side=side, culprit=PLATFORM)
+        remarks.add("log_trust_json", origin=trust.origin, fingerprint=trust.fingerprint[:16])
 
     def included(remarks: Remarks) -> None:
         shaped = _draw_shape(data)

@@ -182,8 +182,9 @@ def _check_bid_members(bundle: Bundle) -> None:
         need(known, "bid_that_no_list_and_no_event_names", bid=bid, event=f"bids/{bid}")
     for bid in sorted(submitted - set(bundle.bids)):
         fail("submission_is_missing", bid=bid, event=f"bids/{bid}", culprit=PLATFORM)
+    verdicts = bundle.verdicts
     for bid in bundle.bids:
-        row = bundle.verdicts.get(bid) if bid in listed else None
+        row = verdicts.get(bid) if bid in listed else None
         for part, wanted in _members_wanted(row, full=bundle.full).items():
             path = f"bids/{bid}/{part}"
             there = path in bundle.archive

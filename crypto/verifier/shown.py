@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from crypto import certificates, header, note
@@ -61,7 +62,7 @@ class Event:
         return shapes.instant(self.public["at"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Submission:
     """One version of one bid: raw headers by envelope, the submit act, and what admits it."""
 
@@ -82,12 +83,12 @@ class Submission:
     def version(self) -> int:
         return int(self.event.public["version"])
 
-    @property
+    @cached_property
     def headers(self) -> list[header.Header]:
         """Parsed; raises Refused."""
         return [header.parse(raw) for raw in self.raw]
 
-    @property
+    @cached_property
     def subject(self) -> certificates.Subject:
         """What the certificate says; raises Refused. Its chain is check 1's."""
         return certificates.read_subject(self.certificate)

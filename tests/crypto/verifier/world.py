@@ -160,7 +160,7 @@ class World:
     def __post_init__(self) -> None:
         self.hall = Hall(self.seed, **({"origin": "localhost/rehearsal"} if self.rehearsal else {}))
         self.bidders = {
-            name: self.hall.person(f"{name} 路桥有限公司", f"91420100MA4K1000{number:02d}", f"p-{name}")
+            name: self.hall.person(f"{name} 路桥有限公司", f"91420100MA4K10{number:04d}", f"p-{name}")
             for number, name in enumerate(PRICES)
         }
         self.experts = [self.hall.person(f"expert {n}", f"91420100MA4K2000{n:02d}", f"p-expert-{n}") for n in range(14)]

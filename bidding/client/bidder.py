@@ -363,7 +363,9 @@ def _told_handed(arguments: Arguments, lot: str, version: int, handed: Handed) -
         )
     terminal.say(arguments, f"第 {version} 版：{zh}", f"version {version}: {en}")
     told = {"lot": lot, "version": version, "stage": handed.stage, "event": handed.event, "received_at": at}
-    return {**told, "grade": None if proved is None else proved.grade}
+    if proved is None:
+        return {**told, "grade": None, "index": None}
+    return {**told, "grade": proved.grade, "index": proved.index}
 
 
 def _told_bids(server: Server, lot: str) -> list[dict[str, Any]]:

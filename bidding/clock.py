@@ -38,6 +38,9 @@ async def run_due(unit: Unit, held: Held, *, now: datetime, hall: Hall) -> tuple
     for step in (_close, _freeze):
         held, done = await step(unit, held, now, hall)
         logged += done
+    if held.tender.state in CORRECTABLE and await unit.object.count({"lot": held.tender.lot, "kind": lots.PRESENTED}):
+        held, done = await correct(unit, held, now=now, hall=hall)
+        logged += done
     return held, logged
 
 

@@ -31,7 +31,6 @@ from trading.tender import Tender
 REQUEST_KIND = "frozen_read"
 REQUEST_FIELDS = frozenset({"kind", "lot", "trustee", "at", "size", "origin", "signatures"})
 FRESH_SECONDS = 60
-PRESENTED = "presented_receipt"
 PRESENTED_MAX = 1000
 STAMPED_KINDS = frozenset({"amendment", "deadline", "close", "freeze", "ready"})
 
@@ -105,9 +104,9 @@ async def present(unit: Unit, lot: str, data: bytes, *, hall: Hall) -> str:
     public = proved.event.get("public", {})
     if public.get("tender_id") != held.tender.tender_id or public.get("kind") not in ("submit", "withdraw"):
         raise Refused("receipt_of_another_lot", lot=lot)
-    if await unit.object.count({"lot": lot, "kind": PRESENTED}) >= PRESENTED_MAX:
+    if await unit.object.count({"lot": lot, "kind": lots.PRESENTED}) >= PRESENTED_MAX:
         raise Refused("receipts_too_many", count_max=PRESENTED_MAX)
-    return await journal.keep_object(unit, lot=lot, kind=PRESENTED, data=data, public=False)
+    return await journal.keep_object(unit, lot=lot, kind=lots.PRESENTED, data=data, public=False)
 
 
 async def _check_signer(unit: Unit, lot: str, id_: str, request: Mapping[str, Any]) -> None:
@@ -127,7 +126,7 @@ async def _rows(unit: Unit, lot: str, hall: Hall) -> tuple[Tender, Ceremony, lis
 async def _objects(unit: Unit, tender: Tender, view: Ceremony) -> dict[str, Any]:
     headers = [hashed.hex() for draw in view.draws for _, hashed, _ in draw.contributions]
     found = {name: await unit.object.read(tender.lot, name) for name in headers}
-    presented = await unit.object.find({"lot": tender.lot, "kind": PRESENTED}, limit=PRESENTED_MAX)
+    presented = await unit.object.find({"lot": tender.lot, "kind": lots.PRESENTED}, limit=PRESENTED_MAX)
     return {
         "rulebook": await tenders.object_bytes(unit, tender.lot, tender.rulebook),
         "contributions": {name: bytes(row["data"]) for name, row in found.items() if row is not None},

@@ -22,7 +22,8 @@ from trading.tender import Tender
 
 LOOKED_AT_ONCE = 500
 COSIGNATURES_LOOKED_AT = 48
-UNSEQUENCED = -1
+PRESENTED = "presented_receipt"
+"""Objects of this kind are receipts that bidders presented because the freeze list lacks their bid."""
 
 
 async def terms(unit: Unit, tender: Tender) -> Terms:

@@ -82,7 +82,7 @@ async def read(
     if cmd.file is not None:
         entry = next((each for each in page["files"] if each["name"] == cmd.file), None)
         if entry is None:
-            raise Refused("file_unknown", file=cmd.file)
+            raise Refused("file_unknown", lot=cmd.lot, file=cmd.file)
     what = entry["sha256"] if entry else bid.headers[cmd.envelope].hash().hex()
     await database.write(lambda unit: _log(unit, found.tender, cmd, what, actor=actor, now=now, hall=hall))
     if entry is None:

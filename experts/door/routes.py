@@ -5,11 +5,11 @@ Everything here is behind a bearer token but the published table. Judged in the 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request, get, put
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery
 
 from experts import pool_files, queries
 from experts.commands import pool
@@ -20,7 +20,6 @@ from trading.journal import Outcome
 from trading.roles import Permission
 
 Requested = Request[Any, Any, Any]
-FileName = Annotated[str, Parameter(max_length=200)]
 
 
 def routes(service: Service) -> list[BaseRouteHandler]:
@@ -32,7 +31,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         request_max_body_size=pool_files.FILE_BYTES_MAX,
         summary="Import the register of experts from a file",
     )
-    async def register(request: Requested, name: FileName, power: str | None = None) -> dict[str, Any]:
+    async def register(request: Requested, name: FromQuery[str], power: FromQuery[str | None] = None) -> dict[str, Any]:
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.POOL_IMPORT)
         data, now = await request.body(), service.world.now()
@@ -50,13 +49,13 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         return await service.database.read(lambda unit: queries.own(unit, actor=actor), bearer=bearer)
 
     @get("/api/v1/lots/{lot:str}/room", summary="The evaluation room, for who is signed in")
-    async def inside(request: Requested, lot: str) -> dict[str, Any]:
+    async def inside(request: Requested, lot: FromPath[str]) -> dict[str, Any]:
         actor = await identity.of(request, service)
         bearer = identity.bearer(request)
         return await service.database.read(lambda unit: queries.inside(unit, lot, actor=actor), bearer=bearer)
 
     @get("/api/v1/lots/{lot:str}/table", summary="The scores as published")
-    async def table(lot: str) -> dict[str, Any]:
+    async def table(lot: FromPath[str]) -> dict[str, Any]:
         return await service.database.read(lambda unit: queries.table(unit, lot))
 
     return [*verbs.routes(VERBS, service), register, own, inside, table]

@@ -1,4 +1,4 @@
-"""A whole panel, from the register to the signed report, on the example's lots: the ranking computed by hand comes out."""
+"""A whole panel, from the register to the signed report, on the example lots: the rankings computed by hand."""
 
 from __future__ import annotations
 

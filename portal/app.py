@@ -21,6 +21,7 @@ from bidding.door import routes as bidders
 from bidding.trustee_door import routes as trustees
 from crypto import words
 from crypto.refusal import Refused
+from experts.door import routes as experts
 from portal import demo_clock, pages, public
 from portal.running import VERSION, Running
 from trading import verbs as trading_verbs
@@ -66,4 +67,5 @@ def rooms(running: Running) -> Sequence[BaseRouteHandler]:
         *bidders.routes(service),
         *readers.routes(service, running.room),
         *trustees.routes(service),
+        *experts.routes(service),
     ]

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bidding import announcement
 from bidding import clock as bids
 from crypto.refusal import Refused
+from experts import clock as panels
 from portal.running import Running
 from storage.ports import Conflict, Not
 from storage.unit import Unit
@@ -99,7 +100,14 @@ def steps(running: Running) -> Sequence[Step]:
         )
         return len(logged)
 
-    return (trading, bidding, opening)
+    async def experts(lot: str) -> int:
+        async def work(unit: Unit) -> int:
+            _, logged = await panels.run_due(unit, await tenders.load(unit, lot), now=world.now(), hall=hall)
+            return len(logged)
+
+        return await database.write(work)
+
+    return (trading, bidding, opening, experts)
 
 
 async def _alive(unit: Unit) -> list[str]:

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from bidding.client import bidfile
+from bidding.client.agent import Machine
 from bidding.client.bidfile import BidFile, Writer
-from crypto import certificates, lock, manifest, signing
+from crypto import certificates, jcs, lock, manifest, release, signing
 from crypto import envelope as envelopes
 from crypto import header as headers
 from crypto.body import SegmentTree
+from crypto.examination import Trustee
 from crypto.header import Header
 from crypto.manifest import OpeningList
+from crypto.release import Releases, SaysReady, Step
 from crypto.signing import P256Signer
+from crypto.whole_log import WholeLog
 from portal.cast import p256
 from storage.world import SeededEntropy
 
@@ -108,3 +114,39 @@ def _wrong_signer(
         sink=take,
     )
     return sealed.header, tuple(sealed.leaves)
+
+
+def lying(how: str) -> Machine:
+    """A trustee's machine that does what the honest one decides, with wrong words in its mouth: `wrong_share` makes
+    every share it releases wrong, `false_complaint` complains of every header that is listed."""
+
+    def machine(trustee: Trustee, tender_id: bytes, log: WholeLog, *rest: Any, **named: Any) -> Step:
+        step = release.next_step(trustee, tender_id, log, *rest, **named)
+        if how == "wrong_share" and isinstance(step, Releases):
+            shares = jcs.dumps(_bent(jcs.loads(step.shares)))
+            return replace(step, act={**step.act, "shares_hash": sha256(shares).hexdigest()}, shares=shares)
+        if how == "false_complaint" and isinstance(step, SaysReady):
+            evidence = rest[0]
+            complaints = [
+                {"header": sha256(raw).hexdigest(), "lock": step.act["lock"], "index": step.act["index"]}
+                for submission in evidence.submissions
+                for raw in submission.headers
+            ]
+            return replace(step, act={**step.act, "complaints": sorted(complaints, key=lambda one: one["header"])})
+        return step
+
+    return machine
+
+
+def _bent(shares: Any) -> Any:
+    """Every share with its first byte changed; sealed ones no longer open."""
+    if isinstance(shares, dict):
+        return {
+            name: _flip(value) if name in ("share", "room", "verifier") else _bent(value)
+            for name, value in shares.items()
+        }
+    return [_bent(each) for each in shares] if isinstance(shares, list) else shares
+
+
+def _flip(text: str) -> str:
+    return f"{int(text[:2], 16) ^ 1:02x}{text[2:]}"

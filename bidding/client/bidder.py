@@ -40,7 +40,7 @@ from bidding.client.server import Server
 from bidding.client.submitting import Handed
 from crypto import amount, ceremony, recovery, terminal, words
 from crypto.refusal import Refused
-from crypto.terminal import Told, Unreachable
+from crypto.terminal import Unreachable
 
 TABLES = ("crypto", "bidding.client")
 STAGES = {
@@ -183,7 +183,7 @@ def _seal(arguments: Arguments) -> Mapping[str, Any]:
     with _server(arguments, me) as server:
         log = lotfolder.newest_log(server, me, lambda zh, en: terminal.say(arguments, zh, en))
         notice = lotfolder.proved(arguments.folder, log, me.trust, clarified=True)
-        version = arguments.version or standing.next_version(me, notice.lot, _told_bids(server, notice.lot))
+        version = arguments.version or standing.next_version(server, me, notice.lot)
     if not 1 <= version < 2**32:
         raise Refused("version", version=version)
     prepared = preparing.check(arguments.folder, notice.document, me.bidder)
@@ -253,7 +253,7 @@ def _status(arguments: Arguments) -> Mapping[str, Any]:
     terminal.say(arguments, f"截止时间 {told['deadline']}（UTC）", f"deadline {told['deadline']} (UTC)")
     for name, zh, en in (
         ("held", "程序已暂停（异议或指令）", "on hold"),
-        ("suspended", "监督部门已责令中止", "suspended by supervision"),
+        ("suspended", "监督部门已责令中止", "suspended"),
     ):
         if told[name]:
             terminal.say(arguments, zh, en)
@@ -366,14 +366,6 @@ def _told_handed(arguments: Arguments, lot: str, version: int, handed: Handed) -
     if proved is None:
         return {**told, "grade": None, "index": None}
     return {**told, "grade": proved.grade, "index": proved.index}
-
-
-def _told_bids(server: Server, lot: str) -> list[dict[str, Any]]:
-    """What the hall knows of the own versions; nothing where it is silent or does not know this person."""
-    try:
-        return standing.own_bids(server, lot)
-    except (Unreachable, Told):
-        return []
 
 
 def _identity(arguments: Arguments) -> Identity:

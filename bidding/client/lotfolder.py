@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from crypto.trust import Trust
 from crypto.whole_log import WholeLog
 
 OBJECT_BYTES_MAX = 16 << 20
+WITNESSED_TRIES = 20
+WITNESSED_EVERY_SECONDS = 0.5
 LOT, TERMS, RULEBOOK = "lot.json", "terms.json", "rulebook.json"
 
 
@@ -36,7 +39,7 @@ def fetch(server: Server, identity: Identity, lot: str, folder: Path) -> Notice:
     file that is not the one the notice names, file_name_* for a name that is a trick; Told what the hall refuses."""
     standing.check_lot(lot)
     server.verb("trading/download", {"lot": lot})
-    log = ledger.own_copy(server, identity.folder, identity.trust)
+    log = _log_with(server, identity, lot)
     notice, rulebook, document = notices.fetch(server, log, lot, identity.trust)
     folder.mkdir(parents=True, exist_ok=True)
     files.write(folder / TERMS, document)
@@ -102,6 +105,17 @@ def newest_log(server: Server, identity: Identity, tell: Callable[[str, str], ob
             f"The hall does not answer ({error}); the ledger as read at {at} is used. Run status later.",
         )
         return log
+
+
+def _log_with(server: Server, identity: Identity, lot: str) -> WholeLog:
+    """The ledger with the lot's notice in it. The hall knows the lot, so its notice was logged; witnesses may need a
+    moment to cosign it. Raises Refused("lot_not_in_log") when it does not come."""
+    for _ in range(WITNESSED_TRIES):
+        log = ledger.own_copy(server, identity.folder, identity.trust)
+        if any(logged[0].act.get("lot") == lot for logged in log.tenders.values()):
+            return log
+        time.sleep(WITNESSED_EVERY_SECONDS)
+    raise Refused("lot_not_in_log", lot=lot)
 
 
 def _document(server: Server, lot: str, folder: Path, row: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ def disclose(
 ) -> list[str]:
     """Disclose the secrets of every own header that was complained of; returns their hashes (hex).
 
-    Raises Refused: not_frozen, rescue_not_needed, act_not_asked_for; Told: rescue_window_closed and the like.
+    Raises Refused: not_frozen, nothing_to_disclose, act_not_asked_for; Told: rescue_window_closed and the like.
     """
     freeze = notice.view.freeze
     if freeze is None:
@@ -91,7 +91,7 @@ def disclose(
         )
         done.append(hashed.hex())
     if not done:
-        raise Refused("rescue_not_needed", lot=notice.lot)
+        raise Refused("nothing_to_disclose", lot=notice.lot)
     return done
 
 

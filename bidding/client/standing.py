@@ -11,6 +11,7 @@ trustee, a witness, a court) when the hall is silent. All receipts are verified 
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from bidding.client.server import Server, segment
 from bidding.client.submitting import Handed
 from crypto import envelope, jcs, receipt
 from crypto.refusal import Refused
-from crypto.terminal import Unreadable
+from crypto.terminal import Told, Unreachable, Unreadable
 
 _LOT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _VERSION = re.compile(r"v([1-9][0-9]{0,9})\.json")
@@ -93,10 +94,12 @@ def known(identity: Identity, lot: str) -> list[Known]:
     return sorted(found, key=lambda each: each.version)
 
 
-def next_version(identity: Identity, lot: str, told: Sequence[Mapping[str, Any]] = ()) -> int:
-    """One more than the highest version known here or to the hall (`told` as `own_bids` gives it)."""
+def next_version(server: Server, identity: Identity, lot: str) -> int:
+    """One more than the highest version known here or to the hall; here alone where the hall is silent or does not know
+    this person yet."""
     versions = [each.version for each in known(identity, lot)]
-    versions += [each["version"] for each in told if isinstance(each.get("version"), int)]
+    with contextlib.suppress(Unreachable, Told):
+        versions += [row["version"] for row in own_bids(server, lot) if isinstance(row.get("version"), int)]
     return max(versions, default=0) + 1
 
 

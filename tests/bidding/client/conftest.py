@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,9 @@ import pytest
 
 from bidding.client import bidder, trustee
 from bidding.client.server import Server
+from crypto.refusal import Refused
+from crypto.terminal import Told as Terminal
+from crypto.terminal import Unreachable
 from portal import durations, rehearsal
 from portal.cast import Cast
 from portal.hall_thread import HallThread
@@ -23,7 +27,7 @@ from portal.running import Running
 from portal.script import Step
 from portal.settings import Settings
 from portal.stage import Stage
-from portal.watchers import Watchers, witnesses
+from portal.watchers import witnesses
 from storage.world import SeededEntropy, instant
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,7 +71,6 @@ class Town:
     hall: HallThread
     stage: Stage
     work: Path
-    watchers: Watchers
 
     @property
     def lot(self) -> str:
@@ -109,6 +112,28 @@ class Town:
         return self.stage.now
 
 
+class Looking:
+    """The witnesses of a rehearsal, polled by a thread of their own until stopped."""
+
+    def __init__(self, cast: Cast, url: str) -> None:
+        self._witnesses = witnesses(cast, url)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.2):
+            for witness in self._witnesses:
+                with contextlib.suppress(Refused, Terminal, Unreachable, LookupError):
+                    witness.poll()
+
+
 @contextlib.contextmanager
 def town(data: Path, work: Path) -> Iterator[Town]:
     """A rehearsal hall in a thread of its own, with witnesses that poll, and the example's tender published."""
@@ -125,15 +150,15 @@ def town(data: Path, work: Path) -> Iterator[Town]:
     url = hall.start()
     cast = kept[0]
     tokens = {row["login"]: row["token"] for row in json.loads((cast.home / "accounts.json").read_text("utf-8"))}
-    watchers = Watchers(cast, url)
-    watchers.start()
+    looking = Looking(cast, url)
+    looking.start()
     try:
         stage = Stage(cast, EXAMPLE, url, work, tokens, lambda at, zh, en: None)
         stage.now = instant(Server(url).now())
         stage.publish_tender(Step(stage.now, "agent", "publish_tender", {}, None, None))
-        yield Town(url, cast, hall, stage, work, watchers)
+        yield Town(url, cast, hall, stage, work)
     finally:
-        watchers.stop()
+        looking.stop()
         hall.stop()
 
 
@@ -150,6 +175,3 @@ def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADEHALL_PASSPHRASE", PASSPHRASE)
     monkeypatch.delenv("TRADEHALL_TOKEN", raising=False)
     monkeypatch.setenv("LANG", "en_US.UTF-8")
-
-
-__all__ = ["Told", "Town", "run", "town", "witnesses"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from conftest import Town
+from typing import Any
 
 
-def test_a_bid_is_fetched_sealed_submitted_and_proved(served: Town) -> None:
+def test_a_bid_is_fetched_sealed_submitted_and_proved(served: Any) -> None:
     bid = served.sealed("02")
     told = served.bidder("02", "submit", bid)
     assert told.code == 0, told.err

@@ -66,7 +66,8 @@ def bids_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 @dataclass
 class Stage:
-    """One lot. `frozen` are the bidders in the freeze list, `valid` those opened; `lying` and `absent` trustees."""
+    """One lot. `frozen` are the bidders in the freeze list, `valid` those opened. Trustees may be `absent`,
+    `lying` (wrong shares) or `silent` (ready, and then nothing)."""
 
     folder: Path = ROAD
     seed: int = 1
@@ -74,10 +75,13 @@ class Stage:
     valid: Sequence[str] = ()
     lying: Sequence[str] = ()
     absent: Sequence[str] = ()
+    silent: Sequence[str] = ()
     change: Callable[[dict[str, Any]], None] = lambda document: None
     lot: str = ""
     bids: dict[str, str] = field(default_factory=dict)
     people: dict[str, P256Signer] = field(default_factory=dict)
+    people_of: dict[int, Actor] = field(default_factory=dict)
+    withheld: dict[tuple[int, int], str] = field(default_factory=dict)
     secrets: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -263,12 +267,13 @@ class Stage:
             told = {"checkpoint": {"size": 1, "root": "0" * 64}, "draws": [attempt.close], "complaints": []}
             await self.act("ready", {**fields, **told, "refusal": None}, "trustee")
         roster = Roster.decode(bytes.fromhex(tender.roster))
-        for number, index, who in here:
+        for number, index, who in (place for place in here if place[2] not in self.silent):
             secret = self.secrets[roster.locks[number].keys[index - 1].hex()]
             shares = [
                 {"header": name, "share": bytes(32).hex() if who in self.lying
                  else lock.share_of(each, number, index, secret).hex()}
                 for name, each in sorted(raw.items())
+                if self.withheld.get((number, index)) != name
             ]  # fmt: skip
             named = await self.object("shares", {"record": [], "documents": [], "draws": shares})
             fields = {"trustee": f"t-{who}", "lock": number, "index": index, "freeze": tender.freeze}
@@ -306,6 +311,8 @@ class Stage:
         await self.open()
 
     async def member(self, seat: int) -> Actor:
+        if seat in self.people_of:
+            return self.people_of[seat]
         return Actor((await self.room()).of(seat).person, "", Role.EXPERT, "::1", "test")
 
     async def sign_in(self, seat: int, **declared: bool) -> Outcome:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from crypto import lottery
+from crypto.verifier import recount
 from experts.commands import room as doorway
 from experts.panel import SeatState
 from trading import fold, queries, tender_document, tenders
@@ -59,6 +60,7 @@ async def test_the_road_is_evaluated_as_its_script_says(seated, golden) -> None:
     ]
     assert told == expected["ranking"]
     assert scores["result"]["base"] == expected["benchmark"]
+    recount.check(scores)  # The auditor's own arithmetic.
     report = await stage.json((await stage.event("report"))[0]["body"]["report_hash"])
     assert [row["stance"] for row in report["signatures"]] == ["signed"] * 4 + ["dissented"]
     assert [stage.number(row["bid"]) for row in report["candidates"]] == ["02", "07", "05"]

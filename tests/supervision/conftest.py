@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,9 @@ from crypto.signing import Ed25519Signer
 from crypto.terminal import Unreachable
 from storage.world import SeededEntropy, stamp
 from supervision.witness import Witness
+
+# Helpers are imported by full name, as in tests/crypto/verifier.
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 ORIGIN = "hall.example/ledger"
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -187,3 +192,29 @@ def place(tmp_path: Path, keys: Keys) -> Path:
 @pytest.fixture
 def witness(place: Path, log: ForgeableLog, clock: Clock) -> Witness:
     return Witness.open(place, link=log, clock=clock)
+
+
+@pytest.fixture(scope="session")
+def people() -> Any:
+    """Everybody's keys of the hall at work (tests/bidding)."""
+    from tests.bidding.conftest import Keys as People
+
+    return People()
+
+
+@pytest.fixture
+def play(people: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Runs a scenario on a fresh hall at work with a published tender."""
+    from tests.bidding.conftest import Stage
+
+    def run(scenario: Any, **sealing: Any) -> None:
+        async def whole() -> None:
+            stage = Stage(people, tmp_path_factory.mktemp("stage"))
+            await stage.set_up()
+            await stage.publish(**sealing)
+            await scenario(stage)
+            await stage.database.close()
+
+        asyncio.run(whole())
+
+    return run

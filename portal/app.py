@@ -24,6 +24,7 @@ from crypto.refusal import Refused
 from experts.door import routes as experts
 from portal import demo_clock, pages, public
 from portal.running import VERSION, Running
+from supervision.door import routes as watch
 from trading import verbs as trading_verbs
 from trading.counter import problems
 from trading.counter.verbs import Verb, routes
@@ -68,4 +69,5 @@ def rooms(running: Running) -> Sequence[BaseRouteHandler]:
         *readers.routes(service, running.room),
         *trustees.routes(service),
         *experts.routes(service),
+        *watch.routes(service, room=running.room),
     ]

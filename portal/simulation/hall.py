@@ -186,16 +186,16 @@ class SimulatedHall:
     async def tick(self, lot: str, *, witnesses: bool = True) -> None:
         """Let the clock do what is due, the log grow and the jobs run, until nothing is left."""
         for _ in range(ROUNDS_MAX):
-            acts = await self._survive(lambda: self._settle(lot))
+            acts = await self.survive(lambda: self._settle(lot))
             grown = await self.grow(witnesses=witnesses)
             if not acts and not grown:
                 break
-        await self._survive(lambda: self.outbox.perform_due())
+        await self.survive(lambda: self.outbox.perform_due())
         self.disk.refresh()
 
     async def grow(self, *, witnesses: bool = True, leaves_min: int = 0) -> bool:
         """A batch for whatever waits, cosigned; whether anything was added."""
-        batch = await self._survive(lambda: self.sequencer.sequence(leaves_min=leaves_min))
+        batch = await self.survive(lambda: self.sequencer.sequence(leaves_min=leaves_min))
         if witnesses:
             await self.cosign()
         return batch is not None
@@ -228,7 +228,7 @@ class SimulatedHall:
             self.tally.refusals[refused.code] += 1
             return 0
 
-    async def _survive(self, work: Callable[[], Awaitable[Any]]) -> Any:
+    async def survive(self, work: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await work()
         except crash.Crashed:

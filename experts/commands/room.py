@@ -116,8 +116,7 @@ async def record_call(cmd: RecordCall, *, actor: Actor, now: datetime, unit: Uni
         changed = replace(changed, state=SeatState.NO_ANSWER, left_by=logged.recorded.event, why="no_answer")
     after = await room.keep(unit, opened, opened.room.with_seat(changed))
     if changed.state is SeatState.NO_ANSWER:
-        gone = await _no_answers(unit, held.tender)
-        count = lottery.alarm_no_answers([*gone, "no_answer"])
+        count = lottery.alarm_no_answers(await _no_answers(unit, held.tender, after))
         if count is not None:
             await seating.find(unit, hall, cmd.lot, "draw_no_answers", {"count": count}, now)
     return Outcome((logged,), result={"calls": changed.calls, "state": after.room.of(cmd.seat).state.value})
@@ -242,9 +241,11 @@ async def _check_expert(unit: Unit, opened: Opened, seat: Seat, tender: Tender, 
     return seat
 
 
-async def _no_answers(unit: Unit, tender: Tender) -> list[lottery.Why]:
+async def _no_answers(unit: Unit, tender: Tender, opened: Opened) -> list[lottery.Why]:
+    """Why seats of this draw became free: those replaced already, and those whose replacement is still owed."""
+    waiting: list[lottery.Why] = ["no_answer" for seat in opened.room.seats if seat.state is SeatState.NO_ANSWER]
     rows = await unit.event.find({"lot": tender.lot, "kind": "recusal"})
-    return [row["body"]["why"] for row in rows if row["body"]["draw_id"] == tender.draw_id]
+    return waiting + [row["body"]["why"] for row in rows if row["body"]["draw_id"] == tender.draw_id]
 
 
 async def _name(unit: Unit, actor: Actor) -> str:

@@ -105,6 +105,8 @@ async def invitations_due(unit: Unit, held: Held, opened: Opened, *, now: dateti
 
     Only once the seating stands in the ledger, so that a sign-in can never come before it.
     """
+    if all(seat.state is not SeatState.DRAWN for seat in opened.room.seats):
+        return held, opened, ()
     document = await tenders.terms(unit, held.tender)
     changed, logged = opened.room, []
     for seat in opened.room.seats:

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bidding import ceremony, opening
+from bidding import ceremony, lots, opening
 from bidding.opening import Case, Judgement
 from bidding.opening_keys import READERS, Desk, Reader
 from crypto import jcs
@@ -38,6 +38,9 @@ async def run_due(
     """
     held = await database.read(lambda unit: tenders.load(unit, lot))
     if held.tender.state is not State.OPENING or held.tender.held_by is not None:
+        return ()
+    view = await database.read(lambda unit: lots.view(unit, held.tender, hall=hall))
+    if view.freeze is None or not ceremony.worth_judging(view, now=now):
         return ()
     found = await database.read(lambda unit: opening.case(unit, lot, hall=hall))
     keys = {desk.reader: opening_key(found, desk) for desk in (room, verifier)}

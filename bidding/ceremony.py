@@ -158,6 +158,18 @@ def patience(view: Ceremony) -> datetime | None:
     return None if first is None else ceremonies.instant(first.act["at"]) + timedelta(minutes=OPENING_MINUTES)
 
 
+def worth_judging(view: Ceremony, *, now: datetime) -> bool:
+    """Whether as many seats as each lock needs have released, or patience is over: before that no share is counted."""
+    until = patience(view)
+    if until is None:
+        return False
+    released: list[set[int]] = [set() for _ in view.terms.roster.locks]
+    for each in view.releases:
+        released[each.act["lock"]].add(each.act["index"])
+    enough = all(len(there) >= lock.t for there, lock in zip(released, view.terms.roster.locks, strict=True))
+    return enough or now >= until
+
+
 def check_rescue(view: Ceremony, *, header: str, now: datetime) -> datetime | None:
     """The end of the window in which this header's secrets may be disclosed; None while not every lock is ready.
 

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from bidding import box, ceremony, lots, uploads
 from bidding.box import Certified, History, Offer
-from crypto import certificates
+from crypto import certificates, signing
 from crypto.refusal import Refused
 from storage.ports import In, Row
 from storage.unit import Recorded, Unit
@@ -179,8 +179,8 @@ async def disclose(cmd: Disclose, *, actor: Actor, now: datetime, unit: Unit, ha
     sealed = {"room": cmd.room, "verifier": cmd.verifier}
     ceremony.check_sealed_secrets(sealed, locks=len(view.terms.roster.locks))
     if cmd.signed is not None:
-        keys = {entry.get("key") for entry in cmd.signed.get("signatures", []) if isinstance(entry, dict)}
-        if keys != {base64.b64decode(mine[0]["body"]["certificate"]).hex()}:
+        certificate = base64.b64decode(mine[0]["body"]["certificate"])
+        if [(signer.by, signer.key) for signer in signing.verify_act(cmd.signed)] != [("bidder", certificate)]:
             raise Refused("bid_not_own", header=cmd.header)
     logged = await journal.person_act(
         unit,

@@ -229,15 +229,18 @@ def _disclosed(of: Case, header: Header, reader: Reader, key: bytes) -> tuple[by
     sealed = of.rescues.get(header.hash(), {}).get(reader)
     if sealed is None:
         return None
-    try:
-        secrets = tuple(
-            hpke.open(key, each[:32], each[32:], ceremony.rescue_info(of.freeze, number, header.hash()))
-            for number, each in enumerate(sealed)
-        )
-        lock.verify_lock_section(header, of.terms.roster, secrets)
-    except Refused:
-        return None
-    return secrets
+    # A supplementary freeze may have come since: what was disclosed under the freeze before stays disclosed.
+    for freeze in of.view.freezes:
+        try:
+            secrets = tuple(
+                hpke.open(key, each[:32], each[32:], ceremony.rescue_info(freeze.leaf, number, header.hash()))
+                for number, each in enumerate(sealed)
+            )
+            lock.verify_lock_section(header, of.terms.roster, secrets)
+        except Refused:
+            continue
+        return secrets
+    return None
 
 
 def _row(

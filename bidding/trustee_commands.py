@@ -222,7 +222,8 @@ async def _log(
     """Log what came back signed: the draft itself, by the trustee's certified key and nobody else."""
     if {**signed, "signatures": []} != draft:
         raise Refused("act_differs", kind=draft["kind"])
-    if [signer.key.hex() for signer in signing.verify_act(signed)] != [trustee.key]:
+    # `by` stands outside the signed bytes; whoever carries the act must not make it read as another's.
+    if [(signer.by, signer.key.hex()) for signer in signing.verify_act(signed)] != [(BY, trustee.key)]:
         raise Refused("act_not_signed_by", kind=draft["kind"], uscc=trustee.uscc)
     # The person behind a trustee is the trustee: its agent signs in nowhere.
     self = Actor(trustee.id, trustee.uscc, Role.TRUSTEE, actor.address, actor.device)

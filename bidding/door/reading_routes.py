@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 from litestar import Request, Response, post
 from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody
 from litestar.response import Stream
 
 from bidding import reading
@@ -32,7 +33,7 @@ def routes(service: Service, room: Desk) -> list[BaseRouteHandler]:
         operation_id="bidding_read",
         request_max_body_size=strict.BODY_BYTES_MAX,
     )
-    async def read(request: Requested, data: reading.ReadBid) -> Response[bytes] | Stream:
+    async def read(request: Requested, data: JSONBody[reading.ReadBid]) -> Response[bytes] | Stream:
         actor = await identity.of(request, service)
         page, pieces = await reading.read(
             service.database,

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, post, put
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from bidding import queries, uploads, verbs
 from crypto import header
@@ -42,7 +43,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         operation_id="bidding_upload",
         request_max_body_size=strict.BODY_BYTES_MAX,
     )
-    async def begin(request: Requested, data: uploads.BeginUpload) -> Response[bytes]:
+    async def begin(request: Requested, data: JSONBody[uploads.BeginUpload]) -> Response[bytes]:
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.BID_UPLOAD)
         now = world.now()
@@ -62,7 +63,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         operation_id="bidding_put_segment",
         request_max_body_size=header.SEGMENT_BYTES,
     )
-    async def put_segment(request: Requested, upload: str, number: int) -> Response[bytes]:
+    async def put_segment(request: Requested, upload: FromPath[str], number: FromPath[int]) -> Response[bytes]:
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.BID_UPLOAD)
         bearer = identity.bearer(request)
@@ -75,28 +76,28 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         return _json({"upload": upload, "index": number})
 
     @get(UPLOADS + "/{upload:str}", summary="Which segments are here", operation_id="bidding_upload_status")
-    async def status(request: Requested, upload: str) -> Response[bytes]:
+    async def status(request: Requested, upload: FromPath[str]) -> Response[bytes]:
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.BID_UPLOAD)
         bearer = identity.bearer(request)
         return _json(await database.read(lambda unit: uploads.status(unit, upload, actor=actor), bearer=bearer))
 
     @get("/api/v1/bidding/receipts/{event:str}", summary="The receipt of an own event", operation_id="bidding_receipt")
-    async def receipt(request: Requested, event: str) -> Response[bytes]:
+    async def receipt(request: Requested, event: FromPath[str]) -> Response[bytes]:
         actor = await identity.of(request, service)
         bearer = identity.bearer(request)
         own = await database.read(lambda unit: queries.own_event(unit, event, actor=actor), bearer=bearer)
         return _json(await service.receipt_of(own))
 
     @get("/api/v1/bidding/lots/{lot:str}/own", summary="Own bids and what became of them", operation_id="bidding_own")
-    async def own_bids(request: Requested, lot: str) -> Response[bytes]:
+    async def own_bids(request: Requested, lot: FromPath[str]) -> Response[bytes]:
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.BID_SUBMIT)
         bearer = identity.bearer(request)
         return _json(await database.read(lambda unit: queries.own(unit, lot, actor=actor), bearer=bearer))
 
     @get("/api/v1/bidding/lots/{lot:str}/stage", summary="Where the opening stands", operation_id="bidding_stage")
-    async def stage(lot: str) -> Response[bytes]:
+    async def stage(lot: FromPath[str]) -> Response[bytes]:
         return _json(await database.read(lambda unit: queries.stage(unit, lot, now=world.now(), hall=hall)))
 
     return [

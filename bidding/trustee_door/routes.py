@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from litestar import Response, post
 from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody
 
 from bidding import evidence, verbs
 from trading.counter import strict
@@ -50,7 +51,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         operation_id="bidding_frozen",
         request_max_body_size=strict.BODY_BYTES_MAX,
     )
-    async def frozen(data: FrozenRead) -> Response[bytes]:
+    async def frozen(data: JSONBody[FrozenRead]) -> Response[bytes]:
         told = await evidence.shown(database, service.ledger, data.request, now=service.world.now(), hall=hall)
         return Response(msgspec.json.encode(told), media_type="application/json")
 
@@ -62,7 +63,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         operation_id="bidding_present",
         request_max_body_size=strict.BODY_BYTES_MAX,
     )
-    async def present(data: Present) -> Response[bytes]:
+    async def present(data: JSONBody[Present]) -> Response[bytes]:
         receipt = evidence.decoded(data.receipt)
         name = await database.write(lambda unit: evidence.present(unit, data.lot, receipt, hall=hall))
         return Response(msgspec.json.encode({"receipt": name}), media_type="application/json")

@@ -19,7 +19,7 @@ from stdnum.cn import uscc as usccs
 
 from bidding import announcement, clock, commands, evidence, opening_keys, trustee_commands, uploads
 from bidding.opening_keys import Desk, FileVault
-from crypto import acts, certificates, envelope, hpke, manifest, note, prekeys, release, signing, trust, whole_log
+from crypto import acts, certificates, envelope, manifest, note, prekeys, release, signing, trust, whole_log
 from crypto import header as headers
 from crypto.certificates import Authority
 from crypto.examination import Evidence, Memory, Trustee
@@ -574,7 +574,7 @@ class Stage:
         await self.sequence()
         return step
 
-    async def trustees(self, *, absent: Sequence[str] = ()) -> None:
+    async def trustees(self, *, absent: Sequence[str] = ("t-notary", "t-independent")) -> None:
         """READY of everybody present, then their releases."""
         self.wait(300)
         await self.sequence()
@@ -583,7 +583,7 @@ class Stage:
             for id_ in here:
                 await self.trustee(id_)
 
-    async def open(self, *, absent: Sequence[str] = ()) -> Tender:
+    async def open(self, *, absent: Sequence[str] = ("t-notary", "t-independent")) -> Tender:
         """From the freeze to the announcement."""
         await self.freeze()
         await self.trustees(absent=absent)
@@ -689,4 +689,7 @@ def play(keys: Keys, tmp_path: Path) -> Callable[[Callable[[Stage], Awaitable[No
     return run
 
 
-assert hpke.KEY_BYTES == 32
+@pytest.fixture(scope="session")
+def stage_class() -> type[Stage]:
+    """For tests that bring their own database."""
+    return Stage

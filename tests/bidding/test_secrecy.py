@@ -140,9 +140,8 @@ async def pretend(stage: Any, number: int) -> None:
 
     async def insert(unit: Any) -> None:
         row = {"id": f"{number:032x}", "lot": stage.lot, "organisation": f"org-{number}", "bid_version": 1}
-        await unit.submission.insert(
-            {**row, "received_at": "2026-03-02T01:00:00.000Z", "digest": f"{number:064x}", "body": {}}
-        )
+        told = {"received_at": "2026-03-02T01:00:00.000Z", "digest": f"{number:064x}", "body": {}}
+        await unit.submission.insert({**row, **told})
 
     await stage.database.write(insert)
 

@@ -170,8 +170,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield made
 
 
-@pytest.fixture(autouse=True)
-def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRADEHALL_PASSPHRASE", PASSPHRASE)
-    monkeypatch.delenv("TRADEHALL_TOKEN", raising=False)
-    monkeypatch.setenv("LANG", "en_US.UTF-8")
+@pytest.fixture(autouse=True, scope="module")
+def environment() -> Iterator[None]:
+    """What the command lines take from the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRADEHALL_PASSPHRASE", PASSPHRASE)
+        patch.delenv("TRADEHALL_TOKEN", raising=False)
+        patch.setenv("LANG", "en_US.UTF-8")
+        patch.setenv("COLUMNS", "100")
+        yield

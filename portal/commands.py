@@ -12,9 +12,10 @@ from typing import Any
 
 from bidding.client.server import Server
 from crypto import terminal
-from portal import durations, folder, rehearsal, serve, settings
+from portal import demo, durations, folder, rehearsal, serve, settings
 from portal.app import ROOMS
 from portal.running import open_hall
+from storage import backup as backups
 from storage.world import RealWorld
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "road-maintenance"
@@ -50,6 +51,25 @@ def _parser() -> argparse.ArgumentParser:
     clock.add_argument("by", nargs="?")
     _server(clock)
     clock.set_defaults(run=_clock)
+    demo = verbs.add_parser("demo", help="play one whole tender from a folder, verify it, forge it")
+    demo.add_argument("--input", default=str(EXAMPLE))
+    demo.add_argument("--out", default="build/demo")
+    demo.add_argument("--seed", type=int, default=1)
+    demo.set_defaults(run=_demo)
+    bundle = verbs.add_parser("bundle", help="download everything from which a stranger judges a tender")
+    bundle.add_argument("lot")
+    bundle.add_argument("--view", choices=("public", "full"), default="public")
+    bundle.add_argument("-o", "--out", required=True)
+    _server(bundle)
+    bundle.set_defaults(run=_bundle)
+    kept = verbs.add_parser("backup", help="one file with everything of a hall that is not running")
+    kept.add_argument("--data", required=True)
+    kept.add_argument("-o", "--out", required=True)
+    kept.set_defaults(run=_backup)
+    restored = verbs.add_parser("restore", help="a hall's folder from a backup file")
+    restored.add_argument("file")
+    restored.add_argument("--data", required=True)
+    restored.set_defaults(run=_restore)
     return parser
 
 
@@ -96,15 +116,24 @@ def _serve(arguments: argparse.Namespace) -> Mapping[str, Any]:
 
 async def _serve_until_stopped(arguments: argparse.Namespace, tls: tuple[Path, Path] | None) -> None:
     data, real, given = Path(arguments.data), RealWorld(), settings.read(os.environ)
+    cast = None
+    fresh = not (data / "hall.json").exists()
     if not arguments.demo:
         running = await open_hall(folder.load(data), world=real, settings=given)
-    elif (data / "hall.json").exists():
-        running, _ = await rehearsal.reopen(data, entropy=real.entropy, settings=given)
+    elif fresh:
+        running, cast = await rehearsal.make(data, EXAMPLE, entropy=real.entropy, flowing=True, settings=given)
     else:
-        running, _ = await rehearsal.make(data, EXAMPLE, entropy=real.entropy, flowing=True, settings=given)
-    await serve.serve(
-        running, host=arguments.host, port=arguments.port, tls=tls, say=lambda text: print(text, flush=True)
-    )
+        running, cast = await rehearsal.reopen(data, entropy=real.entropy, settings=given)
+    async with serve.serving(running, host=arguments.host, port=arguments.port, tls=tls) as address:
+        watching = None
+        if cast is not None:
+            watching = await asyncio.to_thread(
+                rehearsal.begin, cast, EXAMPLE, address, entropy=real.entropy, fresh=fresh
+            )
+        print(f"ready {address}", flush=True)
+        await serve.until_signal()
+        if watching is not None:
+            await asyncio.to_thread(watching.stop)
 
 
 def _clock(arguments: argparse.Namespace) -> Mapping[str, Any]:
@@ -117,6 +146,45 @@ def _clock(arguments: argparse.Namespace) -> Mapping[str, Any]:
         told = server.post("/api/v1/demo/clock", {"advance": durations.iso(durations.parse(arguments.by))})
     terminal.say(arguments, f"大厅时间 {told['now']}", f"hall time {told['now']}")
     return dict(told)
+
+
+def _demo(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    def tell(zh: str, en: str) -> None:
+        print(f"{zh}\n    {en}", flush=True)
+
+    out = Path(arguments.out)
+    report = demo.run(Path(arguments.input), out, seed=arguments.seed, tell=tell)
+    good = report["verify"]["exit"] == 0 and all(
+        one["exit"] == 1 and one["found_check"] == one["expected_check"] for one in report["forgeries"]
+    )
+    for check in report["verify"]["checks"]:
+        print(f"  {check['id']} {check['name']}: {check['result']}")
+    for one in report["forgeries"]:
+        print(f"  {one['file']}: exit {one['exit']}, check {one['found_check']}, {one['culprit']}")
+    print(f"\n卷宗 bundle  {out}/bundle.zip\n报告 report  {out}/report.html\n接下来 now try: make serve", flush=True)
+    return {"out": str(out), "lot": report["lot"], "seconds": report["seconds"], "exit": 0 if good else 1}
+
+
+def _bundle(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    server, out = server_of(arguments), Path(arguments.out)
+    beside = out.with_name(out.name + ".part")
+    with beside.open("wb") as file, server.stream(f"/api/v1/lots/{arguments.lot}/bundle?view={arguments.view}") as got:
+        file.writelines(got)
+    beside.replace(out)
+    terminal.say(arguments, f"卷宗已存入 {out}", f"the bundle is in {out}")
+    return {"file": str(out), "view": arguments.view}
+
+
+def _backup(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    made = backups.backup(Path(arguments.data), Path(arguments.out), now=RealWorld().now())
+    terminal.say(arguments, f"备份已写入 {arguments.out}", f"the backup is in {arguments.out}")
+    return {"file": arguments.out, "ledger_size": made.ledger_size}
+
+
+def _restore(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    made = backups.restore(Path(arguments.file), Path(arguments.data))
+    terminal.say(arguments, f"已恢复到 {arguments.data}", f"restored into {arguments.data}")
+    return {"data": arguments.data, "ledger_size": made.ledger_size}
 
 
 if __name__ == "__main__":

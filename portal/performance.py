@@ -27,6 +27,8 @@ TICK = timedelta(seconds=30)
 ROUNDS_MAX = 40
 BUSY = frozenset({State.CLOSED.value, State.SHORT.value, State.FROZEN.value, State.OPENING.value})
 FLUSH_SECONDS_MAX = 10.0
+TOLD_TO_ALL = frozenset({"publish_tender", "amend"})
+"""After these everybody reads the ledger, so they wait for their place in it."""
 
 
 class Performance:
@@ -42,6 +44,11 @@ class Performance:
         self.watchers = Watchers(stage.cast, stage.url, entropy=entropy, machines=lies)
         self._told: set[str] = set()
 
+    @property
+    def handed(self) -> list[dict[str, Any]]:
+        """One row per version handed in, in order: bidder, version, bid, status (submitted replaced withdrawn late)."""
+        return self._bidders.handed
+
     def play(self) -> None:
         """Every step in its time, and what follows from it."""
         verbs = self._verbs()
@@ -54,6 +61,8 @@ class Performance:
                     self._mischief(step)
                 else:
                     self._stage.play(step, verbs[step.does])
+                if step.does in TOLD_TO_ALL:
+                    self._flush()
                 self.settle()
         finally:
             self.watchers.stop()
@@ -66,7 +75,12 @@ class Performance:
             self.settle()
 
     def settle(self) -> None:
-        """Let everybody look until nobody has anything to do at this instant."""
+        """Let everybody look until nobody has anything to do at this instant. While bids are taken the trustees wait
+        for the deadline, so only the clockwork is asked."""
+        if self._taking_bids():
+            self._hall.call(clockwork.turn)
+            self._tell_new_acts()
+            return
         for _ in range(ROUNDS_MAX):
             done = self._hall.call(clockwork.turn)
             self._flush()
@@ -88,6 +102,13 @@ class Performance:
             closing = instant(lot["deadline"]) + timedelta(seconds=lot["notice"]["settle_s"])
             return closing if closing > self._stage.now else self._stage.now + TICK
         return None
+
+    def _taking_bids(self) -> bool:
+        """Whether the deadline is still ahead."""
+        if not self._stage.lot:
+            return True
+        lot = Server(self._stage.url).get(f"/api/v1/lots/{self._stage.lot}")
+        return bool(lot["state"] == State.BIDDING.value and instant(lot["deadline"]) > self._stage.now)
 
     def _flush(self) -> None:
         """Wait until everything recorded has its place in the ledger."""

@@ -10,10 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from crypto.refusal import Refused
-from portal import cast, enlist, folder
+from portal import cast, enlist, folder, script
 from portal.cast import Cast
 from portal.running import Running, open_hall
 from portal.settings import Settings
+from portal.stage import Stage
+from portal.watchers import Watchers
 from storage.world import DemoWorld, Entropy
 
 
@@ -51,3 +53,22 @@ async def reopen(data: Path, *, entropy: Entropy, settings: Settings) -> tuple[R
     if kept is not None:
         world.advance(timedelta(milliseconds=kept["body"]["offset_ms"]))
     return running, Cast(hall.demo, cast.members(example), cast.trustees_of(example))
+
+
+def begin(cast_: Cast, example: Path, address: str, *, entropy: Entropy, fresh: bool) -> Watchers:
+    """Start the witnesses and trustees beside a served hall; a fresh one gets the example's tender, open for bids.
+
+    Writes DATA/demo/world.json: {"base_url","open_lot","deadline"}. Runs in a thread of its own.
+    """
+    watching = Watchers(cast_, address, entropy=entropy)
+    watching.start(trustees=True)
+    if fresh:
+        tokens = {row["login"]: row["token"] for row in json.loads((cast_.home / "accounts.json").read_text("utf-8"))}
+        stage = Stage(cast_, example, address, cast_.home / "work", tokens, lambda at, zh, en: None)
+        first = next(step for step in script.load(example) if step.does == "publish_tender")
+        stage.publish_tender(first)
+        lot = stage.lot
+        deadline = json.loads((example / "tender.json").read_text("utf-8"))["schedule"]["deadline"]
+        world = {"base_url": address, "open_lot": lot, "deadline": deadline}
+        folder.write(cast_.home / "world.json", (json.dumps(world, indent=1) + "\n").encode())
+    return watching

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,6 +77,11 @@ def load(folder: Path) -> list[Step]:
     return steps
 
 
+def without(step: Step, name: str) -> Step:
+    """The step without one of its own fields."""
+    return replace(step, fields={own: value for own, value in step.fields.items() if own != name})
+
+
 def instant(text: str) -> datetime:
     """An instant with its offset, as aware UTC."""
     read = datetime.fromisoformat(text)
@@ -99,9 +103,3 @@ def _step(number: int, row: Any) -> Step:
         raise Refused("script_field", step=number, field="at") from error
     own = {name: value for name, value in row.items() if name not in COMMON}
     return Step(at, str(row["who"]), row["does"], row.get("refused"), row.get("note"), own)
-
-
-def opening_list(folder: Path) -> dict[str, Any]:
-    """The bid.json of a bidder's folder."""
-    told: dict[str, Any] = json.loads((folder / "bid.json").read_text("utf-8"))
-    return told

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -72,15 +72,6 @@ async def until_signal() -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, asked.set)
     await asked.wait()
-
-
-async def serve(
-    running: Running, *, host: str, port: int, tls: tuple[Path, Path] | None, say: Callable[[str], None]
-) -> None:
-    """Serve until a signal asks to stop; says `ready ADDRESS` when it answers."""
-    async with serving(running, host=host, port=port, tls=tls) as address:
-        say(f"ready {address}")
-        await until_signal()
 
 
 async def _until_it_answers(address: str, door: asyncio.Task[None]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bidding.client import bidder
+from bidding.client import bidder, bidfile
 from crypto import terminal
 from crypto.terminal import Told, Unreachable
 from portal import mischief
@@ -30,7 +30,7 @@ class Bidders:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._fetched: dict[str, Path] = {}
+        self.handed: list[dict[str, Any]] = []
         passphrase = stage.work / "passphrase"
         passphrase.parent.mkdir(parents=True, exist_ok=True)
         passphrase.write_text(PASSPHRASE, "utf-8")
@@ -56,7 +56,14 @@ class Bidders:
         if garbage is not None:
             identity = self._stage.cast.identity(member)
             mischief.spoil(sealed, identity, envelope=garbage["envelope"], how=garbage["how"])
+        file = bidfile.read(sealed)
+        row = {"bidder": step.number, "version": file.version, "bid": file.bid_id.hex(), "status": "late"}
+        self.handed.append(row)
         told = self._run(member, "submit", str(sealed))
+        for earlier in self.handed:
+            if earlier["bidder"] == step.number and earlier["status"] == "submitted":
+                earlier["status"] = "replaced"
+        row["status"] = "submitted"
         self._stage.narrate(
             self._stage.now,
             f"收到一份密封投标,回执已核验(账本第 {told.get('index', '—')} 号)",
@@ -66,13 +73,15 @@ class Bidders:
     def withdraw(self, step: Step) -> None:
         """Withdraw the highest version, and by it every earlier one."""
         self._run(self._stage.bidder(step), "withdraw", self._stage.lot)
+        for row in self.handed:
+            if row["bidder"] == step.number and row["status"] == "submitted":
+                row["status"] = "withdrawn"
         self._stage.narrate(self._stage.now, "一名投标人在截止前撤回投标", "a bidder withdraws before the deadline")
 
     def _fetch(self, step: Step) -> Path:
         folder = self._stage.work / step.number / "lot"
         folder.parent.mkdir(parents=True, exist_ok=True)
         self._run(self._stage.bidder(step), "fetch", self._stage.lot, str(folder))
-        self._fetched[step.number] = folder
         return folder
 
     def _prepare(self, step: Step) -> Path:

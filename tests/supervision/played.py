@@ -28,11 +28,13 @@ def service_of(stage: Any) -> Service:
     return Service(world=stage.world, database=stage.database, ledger=stage.ledger, blobs=stage.blobs, hall=stage.hall)
 
 
-def _garble_all(page: dict[str, Any]) -> None:
+def garble_all(page: dict[str, Any]) -> None:
+    """Both manifests lie about the bidder."""
     page["bidder"]["name"] += "?"
 
 
-def _garble_documents(page: dict[str, Any]) -> None:
+def garble_documents(page: dict[str, Any]) -> None:
+    """The manifest of the documents lies."""
     if page["envelope"] == 1:
         page["bidder"]["name"] += "?"
 
@@ -47,8 +49,8 @@ async def bids(stage: Any) -> None:
     await stage.hand_in(stage.keys.bidders[4], files={"a.pdf": bytes(3_000_000)})
     await stage.sequence()
     await stage.withdraw(withdrawn)
-    await stage.hand_in(third, forge=_garble_documents)
-    await stage.hand_in(fourth, forge=_garble_all)
+    await stage.hand_in(third, forge=garble_documents)
+    await stage.hand_in(fourth, forge=garble_all)
     await stage.sequence()
 
 

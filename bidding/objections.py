@@ -62,8 +62,7 @@ async def object_(cmd: ObjectToOpening, *, actor: Actor, now: datetime, unit: Un
     body = {"stage": STAGE, "text_hash": text_hash, "at": stamp(now), "answer_hash": None}
     row = {"id": logged.leaf, "lot": cmd.lot, "organisation": actor.organisation, "state": "open"}
     await unit.objection.insert({**row, "body": body})
-    for organisation in sorted({held.tender.owner, held.tender.agent or held.tender.owner}):
-        await inbox.tell(unit, organisation, lot=cmd.lot, what="objection", leaf=logged.leaf, now=now, hall=hall)
+    await inbox.notify(unit, "parties", lot=cmd.lot, what="objection", leaf=logged.leaf, now=now, hall=hall)
     return Outcome((logged,), result={"objection": logged.leaf})
 
 
@@ -89,7 +88,9 @@ async def answer(cmd: AnswerAtOpening, *, actor: Actor, now: datetime, unit: Uni
     )
     body = {**row["body"], "answer_hash": text_hash, "answered_at": stamp(now)}
     await unit.objection.update({**row, "state": "answered", "body": body}, expected_version=row["version"])
-    await inbox.tell(unit, row["organisation"], lot=cmd.lot, what="answer", leaf=logged.leaf, now=now, hall=hall)
+    await inbox.notify(
+        unit, "objector", lot=cmd.lot, what="answer", leaf=logged.leaf, now=now, hall=hall, ref=cmd.objection
+    )
     return Outcome((logged,))
 
 

@@ -1,4 +1,4 @@
-"""What jobs do: send a notice on. The job row is the truth, a broker only carries its id (storage/outbox.py)."""
+"""What jobs do: fill inboxes, send a notice on. The job row is the truth, a broker only carries its id."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import datetime
 from storage.outbox import Handler, Job
 from storage.unit import Unit
 from storage.world import stamp
+from trading import inbox
+from trading.hall import Hall
 
 
 async def send_notice(job: Job, *, unit: Unit, now: datetime) -> None:
@@ -19,5 +21,10 @@ async def send_notice(job: Job, *, unit: Unit, now: datetime) -> None:
     await unit.inbox.update({**row, "body": body}, expected_version=row["version"])
 
 
-HANDLERS: Mapping[str, Handler] = {"send_notice": send_notice}
-"""Handler by kind of job."""
+def handlers(hall: Hall) -> Mapping[str, Handler]:
+    """Handler by kind of job."""
+
+    async def fill_inboxes(job: Job, *, unit: Unit, now: datetime) -> None:
+        await inbox.fill(unit, job.args, entropy=hall.entropy)
+
+    return {"send_notice": send_notice, "fill_inboxes": fill_inboxes}

@@ -87,7 +87,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         actor = await identity.of(request, service)
         bearer = identity.bearer(request)
         own = await database.read(lambda unit: queries.own_event(unit, event, actor=actor), bearer=bearer)
-        return _json(await service.receipt_of(own))
+        return _json(await service.receipt_of(own, bearer=identity.bearer(request)))
 
     @get("/api/v1/bidding/lots/{lot:str}/own", summary="Own bids and what became of them", operation_id="bidding_own")
     async def own_bids(request: Requested, lot: FromPath[str]) -> Response[bytes]:

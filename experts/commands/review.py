@@ -129,7 +129,9 @@ async def ask_bidder(cmd: AskBidder, *, actor: Actor, now: datetime, unit: Unit,
         asked = await _act(unit, hall, tender, "panel_question", fields, actor, now, rule="E-71")
         voted = replace(voted, asked=asked.leaf, text_hash=text_hash)
         bidder = record[voted.bid]["bidder"]["uscc"]
-        await inbox.tell(unit, bidder, lot=tender.lot, what="panel_question", leaf=asked.leaf, now=now, hall=hall)
+        await inbox.tell(
+            unit, bidder, lot=tender.lot, what="panel_question", leaf=asked.leaf, now=now, entropy=hall.entropy
+        )
         logged.append(asked)
     elif cmd.question not in known:
         # What could never be asked is refused when it is proposed, not when the last vote comes.

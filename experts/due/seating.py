@@ -132,7 +132,9 @@ async def invitations_due(unit: Unit, held: Held, opened: Opened, *, now: dateti
         )
         changed = changed.with_seat(invited)
         # Neither lot nor organisation: whoever reads the expert's inbox learns nothing of the project.
-        await inbox.tell(unit, "", lot="", what="invitation", leaf=act.leaf, now=now, hall=hall, person=seat.person)
+        await inbox.tell(
+            unit, "", lot="", what="invitation", leaf=act.leaf, now=now, entropy=hall.entropy, person=seat.person
+        )
         logged.append(act)
     return held, await room.keep(unit, opened, changed), logged
 

@@ -244,7 +244,7 @@ async def _after_the_first_lock(play: Play, actor: Actor, marks: Sequence[scorin
     if plan.has("mark_after_lock") and marks:
         other = scoring.SavedMark(marks[0].bid, marks[0].item, "0")
         cmd = scoring.SaveSheet(lot, 9, [other])
-        await play.expect_refused("mark_after_lock", scoring.save_sheet, cmd, actor, "sheet_locked")
+        await play.expect_refused("mark_after_lock", scoring.save_sheet, cmd, actor, "sheet_not_draft")
     if plan.has("look_before_lock"):
         play.did("look_before_lock")
         play.checker.look_for_marks(play.hall.disk, play.book)

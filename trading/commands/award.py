@@ -140,10 +140,8 @@ async def award(cmd: Award, *, actor: Actor, now: datetime, unit: Unit, hall: Ha
     if outcome.events:
         notices = [rules.ResultNotice(uscc, now) for uscc in result.bidders]
         rules.check_notices(notices, bidders=result.bidders, winner=bidder["uscc"], awarded=now)
-        for each in notices:
-            what = "award" if each.uscc == bidder["uscc"] else "result"
-            leaf = outcome.events[0].leaf
-            await inbox.tell(unit, each.uscc, lot=tender.lot, what=what, leaf=leaf, now=each.at, hall=hall)
+        leaf = outcome.events[0].leaf
+        await inbox.notify(unit, "bidders", lot=tender.lot, what="award", leaf=leaf, now=now, hall=hall)
     return outcome
 
 

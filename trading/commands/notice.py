@@ -244,7 +244,7 @@ async def _owner_act(
         fold.apply(tender, logged, leaf="0" * 64)
         return Outcome(sign=logged)
     held = await tenders.fold_in(unit, held, logged, now=now)
-    await inbox.tell_downloaders(unit, held.tender, what=kind, leaf=logged.leaf, now=now, hall=hall)
+    await inbox.notify(unit, "downloaders", lot=tender.lot, what=kind, leaf=logged.leaf, now=now, hall=hall)
     return Outcome((logged,), result={"state": State(held.tender.state).value})
 
 

@@ -99,8 +99,7 @@ async def object_(cmd: Object, *, actor: Actor, now: datetime, unit: Unit, hall:
     body = {"stage": stage, "text_hash": text_hash, "at": stamp(now), "answer_hash": None}
     row = {"id": logged.leaf, "lot": cmd.lot, "organisation": actor.organisation, "state": "open", "body": body}
     await unit.objection.insert(row)
-    for organisation in {tender.owner, tender.agent or tender.owner}:
-        await inbox.tell(unit, organisation, lot=cmd.lot, what="objection", leaf=logged.leaf, now=now, hall=hall)
+    await inbox.notify(unit, "parties", lot=cmd.lot, what="objection", leaf=logged.leaf, now=now, hall=hall)
     _, held_acts = await clock.run_due(unit, held, now=now, hall=hall)
     return Outcome((logged, *held_acts))
 
@@ -132,7 +131,9 @@ async def answer(cmd: Answer, *, actor: Actor, now: datetime, unit: Unit, hall: 
     held = await tenders.fold_in(unit, held, logged, now=now)
     body = {**row["body"], "answer_hash": text_hash, "answered_at": stamp(now)}
     await unit.objection.update({**row, "state": "answered", "body": body}, expected_version=row["version"])
-    await inbox.tell(unit, row["organisation"], lot=cmd.lot, what="answer", leaf=logged.leaf, now=now, hall=hall)
+    await inbox.notify(
+        unit, "objector", lot=cmd.lot, what="answer", leaf=logged.leaf, now=now, hall=hall, ref=cmd.objection
+    )
     _, resumed = await clock.run_due(unit, held, now=now, hall=hall)
     return Outcome((logged, *resumed))
 

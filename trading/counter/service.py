@@ -35,16 +35,17 @@ class Service:
     blobs: Blobs
     hall: Hall
 
-    async def receipt(self, logged: Logged) -> Mapping[str, Any]:
+    async def receipt(self, logged: Logged, *, bearer: str = "") -> Mapping[str, Any]:
         """The receipt of an event just committed: {"status":"sequenced","event","index","received_at","proof"}, where
         `proof` is the tlog-proof text, or {"status":"pending","event"}."""
         await self.ledger.wait_for(logged.recorded.event, seconds=RECEIPT_SECONDS_MAX)
-        return await self.receipt_of(logged.recorded.event)
+        return await self.receipt_of(logged.recorded.event, bearer=bearer)
 
-    async def receipt_of(self, event: str) -> Mapping[str, Any]:
-        """The same for an event of any age; the caller has checked that the asker may have it."""
+    async def receipt_of(self, event: str, *, bearer: str = "") -> Mapping[str, Any]:
+        """The same for an event of any age; the caller has checked that the asker may have it. `bearer` is the asker's
+        session: before the freeze the database shows a bidder's act to that bidder's session alone."""
         included = await self.ledger.inclusion(event)
-        row = await self.database.read(lambda unit: unit.event.read(event))
+        row = await self.database.read(lambda unit: unit.event.read(event), bearer=bearer)
         if included is None or row is None:
             return {"status": "pending", "event": event}
         private = row["salt_p"] != ""

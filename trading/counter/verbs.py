@@ -75,9 +75,10 @@ def _route(verb: Verb, service: Service) -> HTTPRouteHandler:
                 await unit.idempotency.insert({"key": key, "actor": actor.person, "created": stamp(now), "body": body})
             return answer, outcome
 
-        answer, outcome = await service.database.write(once, bearer=identity.bearer(request))
+        bearer = identity.bearer(request)
+        answer, outcome = await service.database.write(once, bearer=bearer)
         if outcome is not None and outcome.receipt:
-            answer = {**answer, "receipt": await service.receipt(outcome.events[0])}
+            answer = {**answer, "receipt": await service.receipt(outcome.events[0], bearer=bearer)}
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
     handle.__name__ = handle.__qualname__ = verb.path.strip("/").replace("/", "_")

@@ -109,3 +109,18 @@ def test_the_page_that_follows_a_bid_names_a_function_at_every_step() -> None:
     steps = re.findall(r"^\d+\. .*?(?=^\d+\. |^## |\Z)", page, re.MULTILINE | re.DOTALL)
     assert len(steps) >= 12
     assert [step.split("\n")[0] for step in steps if not re.search(r"`[\w/]+\.py:[\w.]+`", step)] == []
+
+
+def test_what_the_contract_calls_not_yet_is_what_is_missing() -> None:
+    contract = (ROOT / "docs" / "contract.md").read_text("utf-8").split("```")[1]
+    said = {"make": (set[str](), set[str]()), "tradehall": (set[str](), set[str]())}
+    for line in contract.splitlines():
+        program, _, rest = line.partition(" ")
+        if program in said:
+            names = rest.split("(not yet)")[0].split("  ")[0]
+            verbs = names.split(" | ") if program == "make" else re.findall(r"(?:^|\| )(\w+)", names)
+            said[program]["(not yet)" in rest].update(verb.strip() for verb in verbs)
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)) - {"lock"}
+    commands = set(re.findall(r'add_parser\(\s*"(\w+)"', (ROOT / "portal" / "commands.py").read_text("utf-8")))
+    assert said["make"][0] == targets and not said["make"][1] & targets
+    assert said["tradehall"][0] - {"advance"} == commands and not said["tradehall"][1] & commands

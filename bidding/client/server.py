@@ -100,8 +100,17 @@ class Server:
         self._send("PUT", target, content=data, headers={**own, **headers})
 
     def now(self) -> str:
-        """The hall's clock as text; only for a rehearsal, where clients have no clock of their own."""
-        return str(self.get("/health")["now"])
+        """The hall's clock as text; only for a rehearsal, where clients have no clock of their own. A hall that calls
+        itself unwell (503) still tells the time."""
+        try:
+            response = self._http.get(self.url + "/health", headers=self._headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.url}: {error or type(error).__name__}") from error
+        told = self._json(response)
+        if not isinstance(told, dict) or not isinstance(told.get("now"), str):
+            self._check(response)
+            raise Unreachable(f"{self.url}: /health tells no time")
+        return str(told["now"])
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         url = path if path.startswith("http") else self.url + path

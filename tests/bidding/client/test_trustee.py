@@ -1,4 +1,4 @@
-"""tradehall-trustee from its keys to a release, against a served hall: why it waits, what it remembers, what it refuses."""
+"""tradehall-trustee from its keys to a release, against a served hall: why it waits, what it remembers and refuses."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ def test_the_hall_cannot_have_another_act_signed(closed: Any) -> None:
     """A hall that offers a draft with one field changed gets no signature."""
     folder = keys.load(closed.cast.home / "trustees" / SUPERVISION[2])
 
-    class Bending(Server):
-        asked: list[Any] = []
+    asked: list[Any] = []
 
+    class Bending(Server):
         def verb(self, verb: str, body: Any, *, key: str | None = None) -> Any:
-            self.asked.append(body)
+            asked.append(body)
             told = super().verb(verb, body, key=key)
             return {**told, "sign": {**told["sign"], "refusal": "tender_failed"}} if told.get("sign") else told
 
@@ -117,7 +117,7 @@ def test_the_hall_cannot_have_another_act_signed(closed: Any) -> None:
         return any(each.code == "act_draft_differs" for each in reports)
 
     until(look)
-    assert not any("signed" in body for body in bending.asked)
+    assert not any("signed" in body for body in asked)
 
 
 def test_a_machine_that_lies_is_another_machine_and_never_this_program(closed: Any) -> None:

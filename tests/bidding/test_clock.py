@@ -13,7 +13,7 @@ import pytest
 from bidding import ceremony, clock, lots
 from crypto import signing
 from crypto.frozen import Submitted, Withdrawn
-from trading import tenders
+from trading import journal, tenders
 from trading.commands import notice
 from trading.lifecycle import State
 
@@ -48,6 +48,37 @@ def test_close_waits_for_the_settle_time_and_freeze_for_the_log(play: Play) -> N
         assert await due(stage) == []
         assert await listed(stage) == sorted(each.bid for each in bids)
         assert (await stage.tender()).state is State.FROZEN
+
+    play(scenario)
+
+
+def test_freeze_waits_for_a_row_that_committed_late(play: Play) -> None:
+    """Whatever was recorded before *close* stands in the log before anything is counted."""
+
+    async def scenario(stage: Any) -> None:
+        for one in stage.keys.bidders[:3]:
+            await stage.hand_in(one)
+        stage.until((await stage.tender()).deadline + timedelta(seconds=60))
+        await due(stage)
+        await stage.sequence()
+        company = stage.keys.bidders[0]
+
+        async def late(unit: Any) -> None:
+            await journal.private_act(
+                unit,
+                hall=stage.hall,
+                lot=stage.lot,
+                tender_id=(await tenders.load(unit, stage.lot)).tender.tender_id,
+                kind="question",
+                fields={"text_hash": "00" * 32},
+                actor=company.actor,
+                now=stage.now - timedelta(seconds=30),
+            )
+
+        await stage.database.write(late)
+        assert await due(stage) == []
+        await stage.sequence()
+        assert await due(stage) == ["freeze"]
 
     play(scenario)
 

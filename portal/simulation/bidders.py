@@ -32,7 +32,7 @@ FILES = ("技术标.pdf", "商务标.pdf")
 
 @dataclass
 class Sealed:
-    """A bid as its bidder holds it."""
+    """A bid as its bidder holds it. `markers` stand nowhere else: in the record two, and the last in the documents."""
 
     company: Company
     version: int
@@ -74,14 +74,14 @@ def seal(
     """An honest bid of two small envelopes, or one whose documents are garbage: `manifest` is signed by somebody
     else, `body` is random bytes behind a lawful header."""
     entropy = hall.world.entropy
-    marker = entropy(12).hex()
+    marker, documents = entropy(12).hex(), entropy(12).hex()
     leader = f"项目经理{marker}"
     opening = manifest.OpeningList(price_fen, PERIOD_DAYS, "合格", leader, "川1512020202100001")
     salt, bid_nonce = entropy(32), entropy(16)
     locks = roster or Roster.decode(bytes.fromhex(tender.roster))
     found, bodies, secrets = [], [], []
     for number in (0, 1):
-        here = {name: f"{name} {marker}".encode() for name in FILES} if number else {}
+        here = {name: f"{name} {documents}".encode() for name in FILES} if number else {}
         facts = [
             manifest.FileFacts(name, "application/pdf", len(data), hashlib.sha256(data).digest())
             for name, data in here.items()
@@ -117,7 +117,7 @@ def seal(
         found.append(header)
         bodies.append(tuple(segments))
         secrets.append(sealed.secrets)
-    markers = (marker.encode(), amount.words(price_fen).encode())
+    markers = (marker.encode(), amount.words(price_fen).encode(), documents.encode())
     return Sealed(company, version, price_fen, tuple(found), tuple(bodies), tuple(secrets), salt, markers)
 
 

@@ -67,7 +67,9 @@ async def _amend(play: Play, fault: str, *, days: int) -> None:
     tender = await play.tender()
     new = None
     if days:
-        new = max(tender.deadline, play.hall.now + timedelta(days=days)).replace(hour=2, minute=0, second=0, microsecond=0)
+        new = max(tender.deadline, play.hall.now + timedelta(days=days)).replace(
+            hour=2, minute=0, second=0, microsecond=0
+        )
         if new <= tender.deadline:
             new += timedelta(days=1)
     await _owner(play, notice.amend, _amendment(play, affects=bool(days), deadline=stamp(new) if new else None))

@@ -89,7 +89,10 @@ async def _fill_the_panel(play: Play) -> None:
         await play.step("representative signs in")
     for _ in range(3):
         for seat in seats(play):
-            if seat["state"] in ("invited", "accepted") and (await play.tender()).state in (State.OPENED, State.EVALUATING):
+            if seat["state"] in ("invited", "accepted") and (await play.tender()).state in (
+                State.OPENED,
+                State.EVALUATING,
+            ):
                 await _sign_in(play, seat)
                 if "recused" in left:
                     left.remove("recused")
@@ -133,7 +136,12 @@ async def _undeclared(play: Play) -> None:
     if seat is not None and (await play.tender()).state is State.OPENED:
         cmd = room.SignIn(False, True, invitation=seat["invitation"])
         await play.expect_refused(
-            "undeclared", room.sign_in, cmd, _expert(play, seat).actor, "declaration_not_signed", "too_few_bids_after_opening"
+            "undeclared",
+            room.sign_in,
+            cmd,
+            _expert(play, seat).actor,
+            "declaration_not_signed",
+            "too_few_bids_after_opening",
         )
 
 

@@ -87,9 +87,7 @@ async def draw(play: Play) -> None:
         await _contribute(play, *each)
     if plan.has("contribution_twice"):
         i, company, power = contributors[0]
-        await play.attempt(
-            "contribution_twice", _contribute(play, i, company, power), "contribution_given_already"
-        )
+        await play.attempt("contribution_twice", _contribute(play, i, company, power), "contribution_given_already")
     await play.hall.do(draws.run_draw, draws.RunDraw(lot, CENTRE_POWER), keys.centre.actor)
     await play.step("draw closed")
     if plan.has("redraw_attempt"):
@@ -325,7 +323,11 @@ async def _release(play: Play) -> None:
         if isinstance(step, release.Releases) and id_ == lying:
             play.did("trustee_lies_share")
             play.book.cheats.append(Cheat("wrong share", f"trustee {id_}"))
-        elif not isinstance(step, release.Releases):
+        elif not isinstance(step, release.Releases) and not _over(step):
             play.checker.blame("I1", f"{id_} does not release after every lock is ready but {step}")
         await play.step(f"release {id_}")
 
+
+def _over(step: release.Step) -> bool:
+    """Enough shares were there before this trustee came, and the tender ended or went on without its own."""
+    return isinstance(step, release.Refuses) and step.code in ("tender_failed", "tender_terminated")

@@ -122,7 +122,13 @@ async def play(play_: Play) -> str:
 
 
 async def _acts(play_: Play) -> None:
-    for part in (bidding_time.publish, bidding_time.bid, opening_time.open_, evaluation_time.evaluate, result_time.award):
+    for part in (
+        bidding_time.publish,
+        bidding_time.bid,
+        opening_time.open_,
+        evaluation_time.evaluate,
+        result_time.award,
+    ):
         await part(play_)
         state = (await play_.tender()).state
         if state in (State.FAILED, State.TERMINATED) or not await _goes_on(play_, state):

@@ -163,6 +163,8 @@ async def test_before_sign_in_an_invited_expert_learns_no_project(seated, tmp_pa
     names = [stage.lot, stage.document["project"]["name"], stage.document["owner"]["name"]]
     names += [stage.document["agent"]["name"], stage.document["lot"]["name"], (await stage.tender()).tender_id]
     seat = (await stage.room()).of(1)
+    notices = await stage.database.read(lambda unit: unit.inbox.find({"person": seat.person}))
+    assert not [name for name in names if name in json.dumps(notices, ensure_ascii=False)]
     who = await token(stage, seat.person, "", Role.EXPERT)
     async with client(stage, tmp_path) as opened:
         own = await opened.get("/api/v1/experts/own", headers=who)

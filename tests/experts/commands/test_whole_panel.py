@@ -141,9 +141,11 @@ async def test_under_a_suspension_nothing_of_the_panel_proceeds(seated) -> None:
         await stage.vote_out("01", [1])
     with pytest.raises(Exception, match="process_held"):
         await stage.do(doorway.recuse, doorway.Recuse(stage.lot, "理由"), await stage.member(1))
-    assert await stage.settle() == []
     await stage.act("directive", {"what": "resume", "reason": "核查完毕"}, "supervisor")
     await stage.lock(5)
+    await stage.act("directive", fields, "supervisor")
+    assert await stage.settle() == [], "all have locked, and still nothing is committed"
+    await stage.act("directive", {"what": "resume", "reason": "核查完毕"}, "supervisor")
     assert "scores_locked" in await stage.settle()
 
 

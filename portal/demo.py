@@ -114,8 +114,8 @@ def run(example: Path, out: Path, *, seed: int, tell: Tell) -> Mapping[str, Any]
         if other.poll() is None:
             other.kill()
     shutil.rmtree(out / "other", ignore_errors=True)
-    made.append(Forgery(OTHER_KEYS, 1, "整个项目用另一套密钥重做", "the whole tender re-made with other keys"))
-    report = _report(out, played, judged, [_judge(forged, one, anchors) for one in made])
+    made.append(Forgery(forged / OTHER_KEYS, 1, "整个项目用另一套密钥重做", "the whole tender re-made with other keys"))
+    report = _report(out, played, judged, [_judge(one, anchors) for one in made])
     report["seconds"] = round(time.monotonic() - started, 1)
     folders.write(out / "report.json", (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
     names = {member.part.partition(":")[2]: member.organisation for member in played.cast.members if ":" in member.part}
@@ -180,12 +180,12 @@ def _row(row: Mapping[str, Any], verdicts: Mapping[str, Any], record: Mapping[st
     return {"bidder": row["bidder"], "version": row["version"], "status": status, "price_fen": price}
 
 
-def _judge(folder: Path, forgery: Forgery, anchors: trust.Trust) -> dict[str, Any]:
+def _judge(forgery: Forgery, anchors: trust.Trust) -> dict[str, Any]:
     """What the verifier says of a forgery."""
-    judged = verifier.verify(folder / forgery.file, anchors, rehearsal=True)
+    judged = verifier.verify(forgery.file, anchors, rehearsal=True)
     first: Mapping[str, Any] = next((row for row in _rows(judged) if row["result"] == "failed"), {})
     return {
-        "file": f"forged/{forgery.file}",
+        "file": f"forged/{forgery.file.name}",
         "exit": judged.exit,
         "expected_check": forgery.expected_check,
         "found_check": first.get("id"),

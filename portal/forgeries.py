@@ -35,8 +35,9 @@ LEDGER, TIME_LIMITS, BIDS, OPENING, DRAW, SCORES = 2, 3, 5, 6, 7, 8
 
 REMOVABLE: Final = ("deadline", "amendment", "hold", "directive", "recusal", "ready")
 """What 01 removes: the last act of the first of these kinds that the tender has. Every tender has a *ready*."""
-PRICE_STEPS: Final = 400
-"""How many prices 03 tries, each a quarter of a thousandth further from the benchmark."""
+PRICE_STEPS: Final = 61
+PRICE_STEP_PER_MILLE: Final = 2
+"""03: how many prices are tried, and how far from the benchmark each pair of them lies beyond the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +112,28 @@ def _dropped(book: Book, file: Path) -> Forgery:
 
 
 def _repriced(book: Book, file: Path) -> Forgery:
-    """03: the second candidate's price is announced as one that wins; everything after it is counted from that."""
+    """03: the price of a bid that lost is announced as one that wins; everything after it is counted from that."""
     scores = _scores(book)
-    friend = scores["result"]["ranking"][min(1, len(scores["result"]["ranking"]) - 1)]
-    record = next(row for row in book.document(book.last("opened")["record_hash"]) if row["bid"] == friend)
-    record["price_fen"] = _winning_price(scores, friend, not_=record["price_fen"])
-    record["price_words"] = amount.words(record["price_fen"])
+    record = {row["bid"]: row for row in book.document(book.last("opened")["record_hash"])}
+    prices = {row["id"]: row["price"] for row in scores["bids"]}
+    others = scores["result"]["ranking"][1:] or scores["result"]["ranking"]
+    for friend in others:
+        fen = _better_price(scores, friend, was=record[friend]["price_fen"])
+        if recount.count(scores).groups[0][0] == friend:
+            break
+        _set_price(scores, friend, prices[friend])
+    else:
+        # Nobody's price makes up for the marks: then the second's is made as good as it can be.
+        friend = others[0]
+        fen = _better_price(scores, friend, was=record[friend]["price_fen"])
+    row = record[friend]
+    row.update(price_fen=fen, price_words=amount.words(fen))
     _tell_on(book)
     return Forgery(
         book.write(file),
         OPENING,
-        f"开标室与复核方共同改动 {record['bidder']['name']} 的开标价并重新签名,使其排名第一",
-        f"room and verifier announce another price for {record['bidder']['name']} and sign it, so that it ranks first",
+        f"开标室与复核方共同改动 {row['bidder']['name']} 的开标价,重新签名,并据此重算评分与名次",
+        f"room and verifier announce and sign another price for {row['bidder']['name']}; scores and ranking follow it",
     )
 
 
@@ -177,8 +188,8 @@ def _marked(book: Book, file: Path) -> Forgery:
     return Forgery(
         book.write(file),
         SCORES,
-        f"评分公开之后,第 {where} 席更换评分表,使第二名中标",
-        f"after the scores were shown, seat {', '.join(seats)} hands in another sheet, so that the second wins",
+        f"评分公开之后,第 {where} 席更换评分表,抬高第二名、压低第一名",
+        f"after the scores were shown, seat {', '.join(seats)} swaps its sheet: raises the second, lowers the first",
     )
 
 
@@ -203,22 +214,25 @@ def _leave_out(book: Book, victim: str) -> int:
     return int(book.last("freeze")["n"])
 
 
-def _winning_price(scores: dict[str, Any], friend: str, *, not_: int) -> int:
-    """A price in fen, nearest the benchmark, with which `friend` ranks first; it stands in `scores` then."""
-    ceiling = scores["max_price"]
-    row = next(each for each in scores["bids"] if each["id"] == friend)
-    around = recount.count(scores).base
-    best = 0
-    for step in range(PRICE_STEPS):
-        fen = round(around * 100 * (1 + Fraction((step + 1) // 2 * (1 if step % 2 else -1), 4000)))
-        if fen == not_ or fen <= 0 or (ceiling is not None and fen > Fraction(ceiling) * 100):
-            continue
-        row["price"] = _yuan(fen)
-        best = best or fen
+def _better_price(scores: dict[str, Any], friend: str, *, was: int) -> int:
+    """A price in fen, as near the benchmark as may be, with which `friend` ranks first, or the nearest if none does;
+    it stands in `scores` then."""
+    ceiling = None if scores["max_price"] is None else Fraction(scores["max_price"]) * 100
+    around = recount.count(scores).base * 100
+    apart = (Fraction(n // 2 * (-1) ** n * PRICE_STEP_PER_MILLE, 1000) for n in range(1, PRICE_STEPS + 1))
+    steps = [round(around * (1 + share)) for share in apart]
+    fit = [fen for fen in steps if fen > 0 and fen != was and (ceiling is None or fen <= ceiling)]
+    assert fit, "a benchmark is a mean of prices under the ceiling, or fixed below it"
+    for fen in fit:
+        _set_price(scores, friend, _yuan(fen))
         if recount.count(scores).groups[0][0] == friend:
             return fen
-    row["price"] = _yuan(best)
-    return best
+    _set_price(scores, friend, _yuan(fit[0]))
+    return fit[0]
+
+
+def _set_price(scores: dict[str, Any], bid: str, yuan: str) -> None:
+    next(row for row in scores["bids"] if row["id"] == bid)["price"] = yuan
 
 
 def _tell_on(book: Book) -> None:

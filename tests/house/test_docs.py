@@ -105,7 +105,7 @@ def test_both_readmes_name_the_same_files_and_commands() -> None:
 
 
 def test_the_page_that_follows_a_bid_names_a_function_at_every_step() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text("utf-8").split("## One bid, from disk to verdict", 1)[1]
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8").split("One bid, from disk to verdict", 1)[1]
     steps = re.findall(r"^\d+\. .*?(?=^\d+\. |^## |\Z)", page, re.MULTILINE | re.DOTALL)
     assert len(steps) >= 12
     assert [step.split("\n")[0] for step in steps if not re.search(r"`[\w/]+\.py:[\w.]+`", step)] == []

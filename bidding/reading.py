@@ -63,6 +63,11 @@ class Ticket:
     logged: Logged
 
 
+def permission_of(role: Role) -> Permission:
+    """What a role needs for a read: supervisors read as exporters of full bundles, everybody else as readers."""
+    return Permission.FULL_BUNDLE_EXPORT if FAMILY[role] is Family.SUPERVISION else Permission.BID_READ
+
+
 async def read(
     database: Database, blobs: Blobs, cmd: ReadBid, *, actor: Actor, now: datetime, hall: Hall, room: Desk
 ) -> tuple[Mapping[str, Any], AsyncIterator[bytes] | None]:
@@ -138,9 +143,9 @@ async def _check_reader(unit: Unit, tender: Tender, cmd: ReadBid, actor: Actor, 
     if tender.opened_at is None:
         raise Refused("still_sealed", rule="E-39", lot=tender.lot)
     if FAMILY[actor.role] is Family.SUPERVISION:
-        actor.must(Permission.FULL_BUNDLE_EXPORT, now=now, power=cmd.power)
+        actor.must(permission_of(actor.role), now=now, power=cmd.power)
         return
-    actor.must(Permission.BID_READ, now=now, parties=tender.parties)
+    actor.must(permission_of(actor.role), now=now, parties=tender.parties)
     if actor.role in PANEL:
         own = await unit.event.find({"tender_id": tender.tender_id, "actor": actor.person, "seq": -1})
         masked = {row["body"].get("masked") for row in own if row["kind"] == "sign_in"}

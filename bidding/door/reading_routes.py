@@ -35,6 +35,7 @@ def routes(service: Service, room: Desk) -> list[BaseRouteHandler]:
     )
     async def read(request: Requested, data: JSONBody[reading.ReadBid]) -> Response[bytes] | Stream:
         actor = await identity.of(request, service)
+        identity.must_hold(actor, reading.permission_of(actor.role))
         page, pieces = await reading.read(
             service.database,
             service.blobs,

@@ -22,6 +22,8 @@ log = logging.getLogger("tradehall.door")
 
 STATUS = {
     "token_missing": 401,
+    "token_unknown": 401,
+    "token_expired": 401,
     "permission_denied": 403,
     "power_code_missing": 403,
     "not_found": 404,

@@ -58,8 +58,13 @@ Command = Callable[[Arguments], Mapping[str, Any]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = parser().parse_args(argv)
-    run: Command = arguments.run
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments = parser().parse_args(given)
+
+    def run(parsed: Arguments) -> Mapping[str, Any]:
+        files.check_arguments(given)
+        return dict(parsed.run(parsed))
+
     return terminal.run(run, arguments, TABLES)
 
 

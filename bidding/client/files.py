@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,14 @@ def write_secret(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Mapping[str, Any], *, mode: int = PUBLIC_MODE) -> None:
     """Write an object as people can read it."""
     write(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode(), mode=mode)
+
+
+def check_arguments(given: Sequence[str]) -> None:
+    """Refuse arguments that are no text: they could be neither sent nor printed. Raises Unreadable."""
+    for each in given:
+        if any(0xD800 <= ord(sign) <= 0xDFFF for sign in each):
+            shown = each.encode("utf-8", "replace").decode()
+            raise Unreadable(f"{shown}：参数不是 UTF-8，请改名或更换编码 / not UTF-8; rename it or change the encoding")
 
 
 def settle(folder: Path) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bidding.client import identity, keys, world
+from bidding.client import files, identity, keys, world
 from bidding.client import notice as notices
 from bidding.client.agent import Agent, Report
 from bidding.client.keys import KeyFolder
@@ -40,8 +40,13 @@ Command = Callable[[Arguments], Mapping[str, Any]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = parser().parse_args(argv)
-    run: Command = arguments.run
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments = parser().parse_args(given)
+
+    def run(parsed: Arguments) -> Mapping[str, Any]:
+        files.check_arguments(given)
+        return dict(parsed.run(parsed))
+
     try:
         return terminal.run(run, arguments, TABLES)
     except KeyboardInterrupt:

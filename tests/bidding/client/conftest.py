@@ -170,6 +170,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield made
 
 
+@pytest.fixture
+def command() -> Callable[..., Told]:
+    """Runs a command line: command(main, *arguments)."""
+    return run
+
+
 @pytest.fixture(autouse=True, scope="module")
 def environment() -> Iterator[None]:
     """What the command lines take from the environment."""

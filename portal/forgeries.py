@@ -33,10 +33,12 @@ from portal.forging import Book, Entry, Keys
 
 LEDGER, TIME_LIMITS, BIDS, OPENING, DRAW, SCORES = 2, 3, 5, 6, 7, 8
 
-REMOVABLE: Final = ("deadline", "amendment", "hold", "directive", "recusal", "ready")
-"""What 01 removes: the last act of the first of these kinds that the tender has. Every tender has a *ready*."""
-PRICE_STEPS: Final = 61
-PRICE_STEP_PER_MILLE: Final = 2
+REMOVABLE: Final = ("amendment", "hold", "directive", "recusal", "ready")
+"""01: without an extension, the last act of the first of these kinds that the tender has. Each has a *ready*."""
+FRIENDS: Final = 3
+"""03: the second and who follows, tried in turn."""
+PRICE_STEPS: Final = 15
+PRICE_STEP_PER_MILLE: Final = 3
 """03: how many prices are tried, and how far from the benchmark each pair of them lies beyond the one before."""
 
 
@@ -72,10 +74,11 @@ def make(public: Path, full: Path, *, cast: Cast, folder: Folder, out: Path) -> 
 def _removed(book: Book, file: Path) -> Forgery:
     """01: the act goes, another leaf lies in its place. Owner and trustees signed what follows, with its number in it:
     that cannot be signed again by whoever holds the log and every witness."""
+    extending = [act for act in book.of("deadline", "amendment") if act["deadline"] is not None]
     kind = next(kind for kind in REMOVABLE if book.of(kind))
-    act = book.last(kind)
+    act = extending[-1] if extending else book.last(kind)
     book.remove(act)
-    zh, en = _REMOVED.get(kind, (f"一份已公布的文书({kind})", f"a published act ({kind})"))
+    zh, en = _REMOVED["extension" if extending else kind]
     return Forgery(
         book.write(file, linked=False),
         LEDGER,
@@ -116,7 +119,8 @@ def _repriced(book: Book, file: Path) -> Forgery:
     scores = _scores(book)
     record = {row["bid"]: row for row in book.document(book.last("opened")["record_hash"])}
     prices = {row["id"]: row["price"] for row in scores["bids"]}
-    others = scores["result"]["ranking"][1:] or scores["result"]["ranking"]
+    ranking = scores["result"]["ranking"]
+    others = ranking[1 : 1 + FRIENDS] or ranking
     for friend in others:
         fen = _better_price(scores, friend, was=record[friend]["price_fen"])
         if recount.count(scores).groups[0][0] == friend:
@@ -310,8 +314,8 @@ def _yuan(fen: int) -> str:
 
 
 _REMOVED: Final[Mapping[str, tuple[str, str]]] = {
-    "deadline": ("顺延截止时间的公告", "the extension of the deadline"),
-    "amendment": ("顺延截止时间的澄清", "the clarification that extends the deadline"),
+    "extension": ("顺延投标截止时间的文书", "the act that extends the deadline"),
+    "amendment": ("一份澄清", "a clarification"),
     "hold": ("暂停招标投标活动的记录", "the hold of the process"),
     "directive": ("监督部门的指令", "the supervisor's directive"),
     "recusal": ("评标专家的递补记录", "the replacement of an expert"),

@@ -177,7 +177,10 @@ def _resumed(tender: Tender, act: Mapping[str, Any], at: datetime) -> Tender:
 def _ended(tender: Tender, act: Mapping[str, Any], at: datetime, leaf: str) -> Tender:
     match act["kind"]:
         case "close":
-            if world.instant(act["deadline"]) != tender.deadline or not lifecycle.may_close(tender, at):
+            # Which of the deadlines given is in force depends on who witnessed it when (release.md §3); before the last
+            # of them nothing closes.
+            given = {each.deadline for each in tender.deadlines}
+            if world.instant(act["deadline"]) not in given or not lifecycle.may_close(tender, at):
                 raise Refused("close_too_early", rule="E-50", deadline=world.stamp(tender.deadline))
             return replace(tender, state=State.CLOSED, closed_at=at)
         case "freeze":
@@ -260,7 +263,8 @@ def _signed_in(tender: Tender, masked: str) -> Tender:
     seated = masked in tender.seats or sent < tender.panel_members - len(tender.seats)
     if masked in tender.signed_in or not seated:
         raise Refused("sign_in_of_no_seat", rule="E-63", masked=masked)
-    here = (*tender.signed_in, masked)
+    # Sorted: two who came in the same millisecond stand in the log in either order, and the fold is the same.
+    here = tuple(sorted((*tender.signed_in, masked)))
     state = State.EVALUATING if len(here) >= tender.panel_members else tender.state
     return replace(tender, signed_in=here, state=state)
 

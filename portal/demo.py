@@ -147,14 +147,21 @@ def _report(out: Path, played: Played, judged: verifier.Report, forged: list[dic
     verdicts = {row["bid"]: row for row in named(acts["verdict"]["verdicts_hash"])}
     record = {row["bid"]: row for row in named(acts["opened"]["record_hash"])}
     result = named(acts["scores_locked"]["scores_hash"])["result"]
+    seats = json.loads((out / "draw.json").read_bytes())["result"]["seats"]
+    unmasking = jcs.loads(archive.read(out / "bundle-full.zip").read("private/unmasking.json"))
+    experts = {row["masked"]: row["expert"] for row in unmasking}
     return {
         "lot": played.lot,
-        "opening": [_row(row, verdicts, record) for row in played.handed],
+        "opening": sorted(
+            (_row(row, verdicts, record) for row in played.handed), key=lambda row: (row["bidder"], row["version"])
+        ),
         "benchmark": result.get("base"),
         "draw": {
-            "panel": [seat["masked"] for seat in json.loads((out / "draw.json").read_bytes())["result"]["seats"]],
+            "panel": [experts[seat["masked"]] for seat in seats],
             "replaced": [
-                {"out": act["out"], "in": act["in"], "why": act["why"]} for act in lines if act["kind"] == "recusal"
+                {"out": experts[act["out"]], "in": experts[act["in"]], "why": act["why"]}
+                for act in lines
+                if act["kind"] == "recusal"
             ],
         },
         "ranking": [

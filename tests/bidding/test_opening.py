@@ -308,7 +308,8 @@ def test_a_disclosure_that_does_not_re_derive_clears_nobody(play: Play) -> None:
         await complaints(stage, bids[0], liars)
         await disclose(stage, bids[0], [bytes(32), bytes(32)])
         await releases(stage, bids[0], liars)
-        assert (await stage.verdicts())[bids[0].bid]["consequence"] == "deemed_revoked"
+        row = (await stage.verdicts())[bids[0].bid]
+        assert (row["verdict"], row["code"], row["consequence"]) == ("unopened", "complaints", "deemed_revoked")
 
     play(scenario)
 
@@ -482,7 +483,12 @@ def test_the_opening_room_reads_for_owner_and_supervisor_only_and_logs_it(play: 
         with pytest.raises(Refused) as err:
             await read(stage, cmd, stage.keys.owner.actor)
         assert err.value.rule == "E-39"
-        await stage.open()
+        await stage.freeze()
+        await stage.trustees()
+        with pytest.raises(Refused) as err:
+            await read(stage, cmd, stage.keys.owner.actor)
+        assert err.value.rule == "E-39", "released is not yet announced"
+        await stage.tick()
         assert await read(stage, cmd, stage.keys.owner.actor) == content
         assert await read(stage, msgspec.structs.replace(cmd, file="a.pdf"), stage.keys.owner.actor) == b"first"
         supervisor = stage.keys.regulator.actor

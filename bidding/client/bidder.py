@@ -43,15 +43,6 @@ from crypto.refusal import Refused
 from crypto.terminal import Unreachable
 
 TABLES = ("crypto", "bidding.client")
-STAGES = {
-    "sealed": ("已封标", "sealed"),
-    "uploaded": ("已上传（尚未递交）", "uploaded (not yet handed in)"),
-    "received": ("已收到（尚未入账，请稍后运行 receipt）", "received (not yet sequenced, run receipt later)"),
-    "submitted": ("已递交（已入账，回执 A 级）", "submitted (sequenced, receipt of grade A)"),
-    "witnessed": ("已见证（回执 B 级）", "witnessed (receipt of grade B)"),
-    "withdrawn": ("已撤回", "withdrawn"),
-}
-
 Arguments = argparse.Namespace
 Command = Callable[[Arguments], Mapping[str, Any]]
 
@@ -263,7 +254,7 @@ def _status(arguments: Arguments) -> Mapping[str, Any]:
         if told[name]:
             terminal.say(arguments, zh, en)
     for row in told["bids"]:
-        zh, en = STAGES.get(row["stage"], (row["stage"], row["stage"]))
+        zh, en = standing.STAGES.get(row["stage"], (row["stage"], row["stage"]))
         terminal.say(arguments, f"第 {row['version']} 版：{zh}", f"version {row['version']}: {en}")
     for version in told["left_out"]:
         terminal.say(
@@ -279,7 +270,7 @@ def _withdraw(arguments: Arguments) -> Mapping[str, Any]:
     standing.check_lot(arguments.lot)
     with _server(arguments, me) as server:
         told = standing.withdraw(server, me, arguments.lot, version=arguments.version)
-    zh, en = STAGES[told["stage"]]
+    zh, en = standing.STAGES[told["stage"]]
     version = told["version"]
     terminal.say(arguments, f"第 {version} 版及以前各版：{zh}", f"version {version} and all before it: {en}")
     return told
@@ -354,7 +345,7 @@ def _checklist(arguments: Arguments, prepared: Prepared) -> dict[str, Any]:
 
 
 def _told_handed(arguments: Arguments, lot: str, version: int, handed: Handed) -> dict[str, Any]:
-    zh, en = STAGES[handed.stage]
+    zh, en = standing.STAGES[handed.stage]
     proved = handed.proved
     at = None
     if proved is not None:

@@ -25,7 +25,8 @@ from crypto.terminal import Unreadable
 MAGIC = b"SEALBIDF"
 END = b"FDIBLAES"
 INDEX_BYTES_MAX = 4 << 20
-TAIL_BYTES = 4 + len(END)
+DIGEST_BYTES = 32
+TAIL_BYTES = DIGEST_BYTES + 4 + len(END)
 FIELDS = frozenset({"v", "lot", "tender_id", "roster", "salt", "signature", "certificate", "envelopes"})
 
 
@@ -135,7 +136,7 @@ class Writer:
                 ],
             }
         )
-        self._stream.write(index + len(index).to_bytes(4, "big") + END)
+        self._stream.write(index + sha256(index).digest() + len(index).to_bytes(4, "big") + END)
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self.close()
@@ -205,9 +206,11 @@ def _index(path: Path) -> tuple[dict[str, Any], int]:
         magic = stream.read(len(MAGIC))
         stream.seek(max(0, size - TAIL_BYTES))
         tail = stream.read(TAIL_BYTES)
-        length = int.from_bytes(tail[:4], "big")
+        length = int.from_bytes(tail[DIGEST_BYTES : -len(END)], "big")
         bodies_end = size - TAIL_BYTES - length
-        whole = magic == MAGIC and tail[4:] == END and 0 < length <= INDEX_BYTES_MAX and bodies_end >= len(MAGIC)
+        whole = (
+            magic == MAGIC and tail[-len(END) :] == END and 0 < length <= INDEX_BYTES_MAX and bodies_end >= len(MAGIC)
+        )
         if not whole:
             raise Unreadable(
                 f"{path}：不是封好的投标文件，或文件不完整；请重新运行 seal / "
@@ -215,6 +218,9 @@ def _index(path: Path) -> tuple[dict[str, Any], int]:
             )
         stream.seek(bodies_end)
         index = stream.read(length)
+    # Lot and certificate are bound by nothing else in the file: what decayed is told here and not by the hall.
+    if sha256(index).digest() != tail[:DIGEST_BYTES]:
+        raise Refused("bid_file_index", file=path)
     try:
         value = jcs.loads(index, bytes_max=INDEX_BYTES_MAX)
     except Refused as refused:

@@ -29,6 +29,16 @@ from crypto import envelope, jcs, receipt
 from crypto.refusal import Refused
 from crypto.terminal import Told, Unreachable, Unreadable
 
+STAGES = {
+    "sealed": ("已封标", "sealed"),
+    "uploaded": ("已上传（尚未递交）", "uploaded (not yet handed in)"),
+    "received": ("已收到（尚未入账，请稍后运行 receipt）", "received (not yet sequenced, run receipt later)"),
+    "submitted": ("已递交（已入账，回执 A 级）", "submitted (sequenced, receipt of grade A)"),
+    "witnessed": ("已见证（回执 B 级）", "witnessed (receipt of grade B)"),
+    "withdrawn": ("已撤回", "withdrawn"),
+}
+"""How far a version came, in Chinese and English (docs/spec/bidfile.md §3)."""
+
 _LOT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _VERSION = re.compile(r"v([1-9][0-9]{0,9})\.json")
 

@@ -38,7 +38,7 @@ def test_a_file_cut_short_is_unreadable(made: Path, tmp_path: Path) -> None:
 def test_a_flipped_bit_of_the_index_never_passes(made: Path, tmp_path: Path) -> None:
     size = made.stat().st_size
     length = int.from_bytes(made.read_bytes()[-12:-8], "big")
-    for at in range(size - 12 - length, size, max(1, length // 60)):
+    for at in range(size - 44 - length, size, max(1, length // 60)):
         with pytest.raises((Refused, Unreadable)):
             bidfile.read(copy_of(made, tmp_path / "flipped.bid", {at: 1}))
 
@@ -53,7 +53,7 @@ def test_a_body_that_decayed_is_found_before_it_is_sent(made: Path, tmp_path: Pa
 def test_bytes_between_bodies_and_index_are_refused(made: Path, tmp_path: Path) -> None:
     data = made.read_bytes()
     length = int.from_bytes(data[-12:-8], "big")
-    at = len(data) - 12 - length
+    at = len(data) - 44 - length
     (tmp_path / "longer.bid").write_bytes(data[:at] + b"x" + data[at:])
     with pytest.raises(Refused) as refused:
         bidfile.read(tmp_path / "longer.bid")
@@ -69,7 +69,7 @@ def test_the_self_test_opens_the_file_and_not_what_it_remembers(served: Any, mad
     decayed = copy_of(made, tmp_path / "decayed.bid", {5000: 1})
     with pytest.raises(Refused) as refused:
         sealing.self_test(decayed, notice, me, kept=kept)
-    assert (refused.value.code, refused.value.facts["problem"]) == ("self_test_failed", "bid_file_changed")
+    assert (refused.value.code, refused.value.facts["problem"]) == ("self_test_failed", "body_root")
 
 
 def test_a_file_that_changes_while_it_is_sealed_leaves_nothing_behind(served: Any, made: Path, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_file_that_changes_while_it_is_sealed_leaves_nothing_behind(served: An
 
     def after_the_first(count: int) -> bytes:
         drawn.append(count)
-        return entropy(count) if len(drawn) > 4 else world.entropy(count)
+        return entropy(count) if len(drawn) > 6 else world.entropy(count)
 
     try:
         with pytest.raises(Refused) as refused:

@@ -52,7 +52,7 @@ PARTS = [
         ],
         quick=True,
     ),
-    Part("unit", 480, [pytest("unit", "-m", "not servers and not demo and not simulation")], quick=True),
+    Part("unit", 480, [pytest("unit", "-n", "2", "-m", "not servers and not demo and not simulation")], quick=True),
     Part("servers", 480, [pytest("servers", "-m", "servers")]),
     Part("simulation", 240, [pytest("simulation", "-m", "simulation")]),
     Part("demo", 480, [pytest("demo", "-m", "demo")]),

@@ -32,7 +32,7 @@ REQUEST_KIND = "frozen_read"
 REQUEST_FIELDS = frozenset({"kind", "lot", "trustee", "at", "size", "origin", "signatures"})
 FRESH_SECONDS = 60
 PRESENTED_MAX = 1000
-STAMPED_KINDS = frozenset({"amendment", "deadline", "close", "freeze", "ready"})
+STAMPED_KINDS = frozenset({"amendment", "deadline", "hold", "close", "freeze", "ready"})
 
 
 def check_request(request: Mapping[str, Any], *, now: datetime, hall: Hall) -> tuple[str, str, int]:

@@ -70,7 +70,7 @@ async def deadlines(unit: Unit, tender: Tender, known: Terms, *, now: datetime, 
         # Before the first deadline every later one admits as well; nothing depends on who witnessed what by when.
         closing = await acts(unit, tender, "close") if tender.closed_at is not None else ()
         return Deadlines(tender.deadline, tender.deadline, closing[0] if closing else None)
-    said = await acts(unit, tender, "amendment", "deadline", "incident", "close")
+    said = await acts(unit, tender, "amendment", "deadline", "incident", "hold", "resume", "close")
     moved = [each.index for each in said if each.kind != "incident"]
     return ceremonies.deadline_in_force(known, said, await stamps(unit, moved, hall=hall))
 
@@ -79,7 +79,7 @@ async def view(unit: Unit, tender: Tender, *, hall: Hall) -> Ceremony:
     """Everything the sequenced acts say about the opening, as a trustee reads it."""
     known = await terms(unit, tender)
     said = await acts(unit, tender)
-    moved = [each.index for each in said if each.kind in ("amendment", "deadline", "close")]
+    moved = [each.index for each in said if each.kind in ("amendment", "deadline", "hold", "close")]
     return ceremonies.ceremony(known, said, await stamps(unit, moved, hall=hall))
 
 

@@ -2,7 +2,7 @@
 
 docs/spec/release.md §3. Pure functions of acts in log order; who may sign what is judged by `effective`. The rules:
 - an extension shuts everything until the new deadline by its signature alone, and admits later bids only if it was
-  witnessed before the deadline it replaces (or an outage that left no stamp covers it); after close it is void;
+  witnessed before the deadline it replaces (or a hold was that lasts, or an outage left no stamp); after close void;
 - close counts when it quotes the deadline in force and waited settle_s; a freeze when it names that close;
 - holds, suspension and termination are read from acts, never from a state table.
 
@@ -25,6 +25,7 @@ from crypto.whole_log import Logged, Stamp
 OUTAGE: Final = "outage"
 
 _Value = TypeVar("_Value")
+_Outage = tuple[int, datetime, datetime]
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 _OWNERS_KINDS: Final = frozenset({"tender", "amendment", "deadline", "terminate"})
@@ -207,7 +208,7 @@ def deadline_in_force(terms: Terms, logged: Sequence[Logged], stamps: Collection
     order and the stamps known (size, instant)."""
     outages = [(each.index, *_outage(each)) for each in logged if each.kind == "incident" and _is_outage(each)]
     in_force = shut_until = terms.deadline
-    for each in logged:
+    for place, each in enumerate(logged):
         if each.kind == "close":
             waited = instant(each.act["at"]) >= in_force + timedelta(seconds=terms.settle_s)
             witnessed = whole_log.witnessed_at(each.index, stamps)
@@ -217,7 +218,7 @@ def deadline_in_force(terms: Terms, logged: Sequence[Logged], stamps: Collection
         elif each.kind in ("amendment", "deadline") and each.act.get("deadline") is not None:
             later = instant(each.act["deadline"])
             shut_until = max(shut_until, later)
-            if later > in_force and _admits(each, in_force, stamps, outages):
+            if later > in_force and _admits((each, *_holds(logged[:place]).values()), in_force, stamps, outages):
                 in_force = later
     return Deadlines(in_force, shut_until, None)
 
@@ -231,7 +232,7 @@ def ceremony(terms: Terms, logged: Sequence[Logged], stamps: Collection[Stamp]) 
         terms=terms,
         deadlines=deadlines,
         freezes=freezes,
-        holds=_holds(logged),
+        holds=tuple(_holds(logged)),
         suspended=_suspended(logged),
         ended=_ended(logged),
         draws=_draws(logged),
@@ -301,16 +302,16 @@ def _require_organisation(act: Mapping[str, Any], uscc: Collection[str], trust: 
     raise Refused("act_not_signed_by", kind=act["kind"], uscc=sorted(uscc))
 
 
-def _admits(
-    each: Logged, replaced: datetime, stamps: Collection[Stamp], outages: Iterable[tuple[int, datetime, datetime]]
-) -> bool:
-    witnessed = whole_log.witnessed_at(each.index, stamps)
-    if witnessed is not None and witnessed < replaced:
+def _admits(signs: Sequence[Logged], replaced: datetime, stamps: Collection[Stamp], outages: Iterable[_Outage]) -> bool:
+    """`signs`: the extension, then the holds that last; under a hold that was seen in time no deadline fires."""
+    if any(at and at < replaced for at in (whole_log.witnessed_at(sign.index, stamps) for sign in signs)):
         return True
-    if instant(each.act["at"]) >= replaced:
+    if instant(signs[0].act["at"]) >= replaced:
         return False
     return any(
-        index > each.index and begun <= replaced <= ended and not any(begun <= stamp.at <= ended for stamp in stamps)
+        index > signs[0].index
+        and begun <= replaced <= ended
+        and not any(begun <= stamp.at <= ended for stamp in stamps)
         for index, begun, ended in outages
     )
 
@@ -333,14 +334,14 @@ def _freezes(logged: Iterable[Logged], close: Logged | None) -> tuple[Logged, ..
     return found
 
 
-def _holds(logged: Iterable[Logged]) -> tuple[str, ...]:
-    active: dict[str, None] = {}
+def _holds(logged: Iterable[Logged]) -> Mapping[str, Logged]:
+    active: dict[str, Logged] = {}
     for each in logged:
         if each.kind == "hold":
-            active[str(each.act.get("ref"))] = None
+            active[str(each.act.get("ref"))] = each
         elif each.kind == "resume":
             active.pop(str(each.act.get("ref")), None)
-    return tuple(active)
+    return active
 
 
 def _suspended(logged: Iterable[Logged]) -> bool:

@@ -251,6 +251,43 @@ def test_attack_extension_outside_the_chain_has_no_effect(world: Any) -> None:
     assert code(agent_of(world).step()) == "SaysReady"
 
 
+def test_extension_under_a_hold_that_was_witnessed_before_the_deadline_admits(world: Any) -> None:
+    """Under a hold no deadline fires: what is given later replaces one that never was, however late it comes."""
+    for number in range(2):
+        world.submit(world.bidder(number))
+    hold = world.by_duty("hold", {"reason": "directive", "ref": "3" * 64, "stage": "bidding", "left_s": 60})
+    for agent in world.all_agents():
+        agent.read()
+    world.now = ceremony.instant("2026-03-24T01:00:00.000Z")
+    extend(world, "2026-03-30T01:00:00.000Z")
+    world.by_duty("resume", {"ref": hold.act["ref"], "until": "2026-03-30T01:00:00.000Z"})
+    world.submit(world.bidder(2))
+    world.close(deadline=ceremony.instant("2026-03-30T01:00:00.000Z"))
+    world.freeze()
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_attack_hold_made_up_after_the_deadline_admits_nobody(world: Any) -> None:
+    for number in range(3):
+        world.submit(world.bidder(number))
+    world.now = ceremony.instant("2026-03-24T01:00:00.000Z")
+    ref = "3" * 64
+    world.by_duty("hold", {"reason": "directive", "ref": ref, "stage": "bidding", "left_s": 60}, at=LONG_BEFORE)
+    extend(world, "2026-03-30T01:00:00.000Z", at=LONG_BEFORE)
+    world.by_duty("resume", {"ref": ref, "until": "2026-03-30T01:00:00.000Z"})
+    world.submit(world.bidder(3))
+    world.close(deadline=ceremony.instant("2026-03-30T01:00:00.000Z"))
+    world.freeze()
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step()) == "not_closed", "nobody saw the hold before the deadline"
+
+
+LONG_BEFORE = "2026-03-22T01:00:00.000Z"
+
+
 def outage(world: Any, begun: str, ended: str) -> None:
     world.by_duty("incident", {"what": "outage", "from": begun, "to": ended, "text": "witnesses unreachable"})
 

@@ -20,7 +20,7 @@ from crypto.ceremony import Terms
 from crypto.frozen import Submitted, Withdrawn
 from storage.ports import Row
 from storage.unit import Unit
-from storage.world import instant
+from storage.world import instant, stamp
 from trading import journal, lifecycle, tenders
 from trading.hall import Hall
 from trading.journal import Logged
@@ -99,13 +99,16 @@ async def _close(unit: Unit, held: Held, now: datetime, hall: Hall) -> tuple[Hel
         return held, ()
     await unit.seize(held.tender.lot)
     rules.check_closing(held.tender, now=now)
+    # An extension that no witness saw in time shuts the lot until then and admits nobody: the deadline stays the old.
+    terms = await lots.terms(unit, held.tender)
+    in_force = await lots.deadlines(unit, held.tender, terms, now=now, hall=hall)
     act = await journal.hall_act(
         unit,
         hall=hall,
         lot=held.tender.lot,
         tender_id=held.tender.tender_id,
         kind="close",
-        fields=owed[0].fields,
+        fields={"deadline": stamp(in_force.deadline)},
         now=now,
         rule="E-50",
     )

@@ -110,18 +110,20 @@ def test_report_is_received_only_when_it_was_handed_in(play: Play) -> None:
         assert (await refused(stage.do(commands.receive_report, cmd, actor))).code == "report_not_handed_in"
         tender = await stage.tender()
         owner: Actor = stage.keys.owner.actor
-        handed = await stage.database.write(
-            lambda unit: journal.private_act(
-                unit,
-                hall=stage.hall,
-                lot=stage.lot,
-                tender_id=tender.tender_id,
-                kind="regulator_report",
-                fields={"hash": "ab" * 32},
-                actor=owner,
-                now=stage.now,
+        for word in ("cd", "ab"):
+            stage.wait(1)
+            handed = await stage.database.write(
+                lambda unit, word=word: journal.private_act(
+                    unit,
+                    hall=stage.hall,
+                    lot=stage.lot,
+                    tender_id=tender.tender_id,
+                    kind="regulator_report",
+                    fields={"hash": word * 32},
+                    actor=owner,
+                    now=stage.now,
+                )
             )
-        )
         (logged,) = (await stage.do(commands.receive_report, cmd, actor)).events
         assert (logged.act["report"], logged.act["hash"], logged.act["power"]) == (handed.leaf, "ab" * 32, "S-005")
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
-from bidding import announcement
+from bidding import announcement, uploads
 from bidding import clock as bids
 from crypto.refusal import Refused
 from experts import clock as panels
@@ -19,10 +20,12 @@ from portal.running import Running
 from storage.ports import Conflict, Not
 from storage.unit import Unit
 from trading import clock, lifecycle, tenders
+from trading.counter import verbs
 
 Step = Callable[[str], Awaitable[int]]
 
 TICK_SECONDS = 0.5
+TIDY_EVERY = timedelta(hours=1)
 ROUNDS_MAX = 50
 log = logging.getLogger("tradehall.clockwork")
 
@@ -31,13 +34,26 @@ AT_REST = frozenset(state.value for state in (*lifecycle.TERMINAL, lifecycle.Sta
 
 async def run(running: Running, stop: asyncio.Event) -> None:
     """Look what is due, every half second or when woken, until stopped."""
+    tidied: datetime | None = None
     while not stop.is_set():
         running.wake.clear()
         await turn(running)
+        if tidied is None or running.world.now() - tidied >= TIDY_EVERY:
+            await tidy(running)
+            tidied = running.world.now()
         try:
             await asyncio.wait_for(running.wake.wait(), TICK_SECONDS)
         except TimeoutError:
             continue
+
+
+async def tidy(running: Running) -> None:
+    """Once an hour: drop uploads that were abandoned and answers that were kept for retries."""
+    database, now = running.database, running.world.now()
+    dropped = await uploads.drop_abandoned(database, running.service.blobs, now=now)
+    forgotten = await database.write(lambda unit: verbs.forget_answers(unit, now=now))
+    if dropped or forgotten:
+        log.info("dropped %d abandoned uploads, forgot %d answers", dropped, forgotten)
 
 
 async def turn(running: Running) -> int:

@@ -168,9 +168,13 @@ def _demo(arguments: argparse.Namespace) -> Mapping[str, Any]:
 def _bundle(arguments: argparse.Namespace) -> Mapping[str, Any]:
     server, out = server_of(arguments), Path(arguments.out)
     beside = out.with_name(out.name + ".part")
-    with beside.open("wb") as file, server.stream(f"/api/v1/lots/{arguments.lot}/bundle?view={arguments.view}") as got:
-        file.writelines(got)
-    beside.replace(out)
+    try:
+        path = f"/api/v1/lots/{arguments.lot}/bundle?view={arguments.view}"
+        with server.stream(path) as pieces, beside.open("wb") as file:
+            file.writelines(pieces)
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
     terminal.say(arguments, f"卷宗已存入 {out}", f"the bundle is in {out}")
     return {"file": str(out), "view": arguments.view}
 

@@ -12,9 +12,11 @@ cannot open a bid, because no trustee's key is ever in this folder. In a demo ha
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +124,18 @@ def load(path: Path) -> Folder:
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("hall_unreadable", folder=str(path)) from error
     return Folder(path, card)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a hall's folder for this process alone. Raises Refused("hall_running") while another holds it: two
+    clockworks on one folder would do no harm to the ledger, but nobody means to start them."""
+    with (path / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Refused("hall_running", folder=str(path)) from error
+        yield
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:

@@ -48,9 +48,13 @@ def routes(running: Running) -> list[BaseRouteHandler]:
     async def trust() -> bytes:
         return running.folder.trust_bytes or b"{}"
 
-    @get("/log/checkpoint", media_type="text/plain; charset=utf-8", summary="The newest checkpoint")
-    async def checkpoint() -> bytes:
-        head = await ledger.head()
+    @get(
+        "/log/checkpoint",
+        media_type="text/plain; charset=utf-8",
+        summary="The newest checkpoint; with cosigned=true the newest that a quorum cosigned",
+    )
+    async def checkpoint(cosigned: bool = False) -> bytes:
+        head = await (ledger.witnessed(service.hall.trust) if cosigned else ledger.head())
         if head is None:
             raise Refused("log_empty")
         return head.note.encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from granian.server.embed import Server
 
 from crypto.refusal import Refused
 from portal import app, clockwork
+from portal import folder as folders
 from portal.running import Running
 
 START_SECONDS_MAX = 20.0
@@ -29,6 +31,14 @@ async def serving(
     running: Running, *, host: str, port: int, tls: tuple[Path, Path] | None = None
 ) -> AsyncIterator[str]:
     """Serve a hall until the block ends; yields its address once it answers. Raises Refused("port_taken")."""
+    check_port(port)
+    with folders.held(running.folder.path):
+        async with _served(running, host, port, tls) as address:
+            yield address
+
+
+@contextlib.asynccontextmanager
+async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path] | None) -> AsyncIterator[str]:
     stop = asyncio.Event()
     await running.sequencer.start({})
     await running.sequencer.sequence()
@@ -63,6 +73,15 @@ async def serving(
         await running.courier.stop()
         await running.sequencer.sequence()
         await running.database.close()
+
+
+def check_port(port: int) -> int:
+    """Refuse a port that somebody listens on: the server shares its port with whoever asks, and both would answer."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise Refused("port_taken", address=f"localhost:{port}")
+    return port
 
 
 async def until_signal() -> None:

@@ -68,6 +68,22 @@ class Ledger:
         """The checkpoint of exactly this size, if the log ever signed one."""
         return await self._database.read(lambda unit: head_at(unit, size))
 
+    async def witnessed(self, anchors: note.Anchors) -> Head | None:
+        """The newest checkpoint that a quorum of these anchors' witnesses cosigned; None while there is none. While
+        the log grows every second, it is the one before the newest: what a client can believe."""
+
+        async def look(unit: Unit) -> Head | None:
+            rows = await unit.cosignature.find(order=("-size",), limit=RECENT_CHECKPOINTS)
+            for size in dict.fromkeys(row["size"] for row in rows):
+                head = await head_at(unit, size)
+                if head is not None and note.is_quorum(
+                    note.verify_cosignatures(head.note, anchors.witnesses), anchors.quorum
+                ):
+                    return head
+            return None
+
+        return await self._database.read(look)
+
     async def tile(self, path: str) -> bytes | None:
         """The bytes under a tlog-tiles path (`tile/0/000.p/5`, `tile/entries/000`), or None where the log has none.
 

@@ -75,7 +75,10 @@ def main(which: str) -> int:
         if part.failed and part.name == "install":
             break
     _table(chosen)
-    return 1 if any(part.failed for part in chosen) else 0
+    skipped = sum(part.counts["skipped"] for part in chosen)
+    if skipped:
+        print(f"{skipped} tests were skipped; none may be", flush=True)
+    return 1 if skipped or any(part.failed for part in chosen) else 0
 
 
 def _count(part: Part) -> None:

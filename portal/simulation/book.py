@@ -51,6 +51,10 @@ class Hold:
     since: datetime
     until: datetime | None = None
 
+    def covers(self, at: datetime) -> bool:
+        """Whether it lasted at an instant; the one that ended it included."""
+        return self.since <= at and (self.until is None or at <= self.until)
+
 
 @dataclass(frozen=True, slots=True)
 class Cheat:
@@ -87,10 +91,13 @@ class Book:
 
     def deadline_at(self, at: datetime) -> datetime:
         """The deadline in force at an instant, from what was signed and witnessed by then: the first one, and every
-        later one that a quorum had cosigned before the deadline it replaced."""
+        later one that a quorum had cosigned before the deadline it replaced, or that came while a hold lasted which
+        began before that deadline."""
         in_force = self.deadlines[0].deadline
         for each in self.deadlines[1:]:
-            if each.at <= at and each.witnessed is not None and each.witnessed < in_force < each.deadline:
+            seen = each.witnessed is not None and each.witnessed < in_force
+            held = any(hold.since < in_force and hold.covers(each.at) for hold in self.holds)
+            if each.at <= at and (seen or held) and in_force < each.deadline:
                 in_force = each.deadline
         return in_force
 
@@ -101,4 +108,4 @@ class Book:
 
     def held_at(self, at: datetime) -> bool:
         """Whether an objection or a suspension held the process at an instant."""
-        return any(hold.since <= at and (hold.until is None or at < hold.until) for hold in self.holds)
+        return any(hold.covers(at) and hold.until != at for hold in self.holds)

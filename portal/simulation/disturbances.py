@@ -10,20 +10,15 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from crypto import acts, merkle, note, signing
 from crypto.refusal import Refused
 from portal.simulation.book import Extension, Hold
 from portal.simulation.hall import fork
 from portal.simulation.trustees import read_log
-from storage.unit import Unit
 from storage.world import stamp
-from trading import journal, tenders
+from supervision import commands
 from trading.commands import notice, objections
-from trading.hall import Hall
-from trading.journal import Logged, Outcome
-from trading.roles import Actor, Permission
+from trading.journal import Outcome
 
 if TYPE_CHECKING:
     from portal.simulation.play import Play
@@ -171,48 +166,21 @@ async def _suspend(play: Play) -> None:
         play.hall.until((await play.tender()).deadline + timedelta(days=3))
         return
     play.hall.wait(days=2)
+    if play.plan.has("hold_over_deadline"):
+        play.did("hold_over_deadline")
+        play.hall.until((await play.tender()).deadline + timedelta(hours=5))
+        await play.step("the deadline passes under a hold")
     await direct(play, "resume")
     await play.step("resumption")
     await _resume(play, hold)
 
 
-async def direct(play: Play, what: str) -> str:
+async def direct(play: Play, what: commands.What) -> str:
     """A directive of the supervisor, signed with its own key; returns its leaf."""
     supervisor = play.keys.supervisor
-    cmd = Directive(play.book.lot, what)
-    outcome = await play.hall.sign(issue, cmd, supervisor.actor, supervisor.signer, "supervisor")
+    cmd = commands.IssueDirective(play.book.lot, what, "监督指令", power=SUPERVISOR_POWER)
+    outcome = await play.hall.sign(commands.issue_directive, cmd, supervisor.actor, supervisor.signer, "supervisor")
     return outcome.events[0].leaf
-
-
-class Directive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What supervision orders."""
-
-    lot: str
-    what: str
-    signed: dict[str, Any] | None = None
-
-
-async def issue(cmd: Directive, *, actor: Actor, now: Any, unit: Unit, hall: Hall) -> Outcome:
-    """Log a directive as the supervisors' room does."""
-    now = journal.instant(cmd.signed, now=now)
-    actor.must(Permission.DIRECTIVE_ISSUE, now=now, power=SUPERVISOR_POWER)
-    held = await tenders.load(unit, cmd.lot)
-    logged = await journal.person_act(
-        unit,
-        hall=hall,
-        lot=cmd.lot,
-        tender_id=held.tender.tender_id,
-        kind="directive",
-        fields={"what": cmd.what, "reason": "监督指令"},
-        actor=actor,
-        now=now,
-        signed=cmd.signed,
-        power=SUPERVISOR_POWER,
-    )
-    if not isinstance(logged, Logged):
-        return Outcome(sign=logged)
-    await tenders.fold_in(unit, held, logged, now=now)
-    return Outcome((logged,))
 
 
 async def _terminate(play: Play) -> None:

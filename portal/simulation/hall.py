@@ -79,7 +79,6 @@ class SimulatedHall:
         self.blobs = MemoryBlobs(self.bomb)
         self.room = Desk("room", keys.room, MemoryVault())
         self.verifier = Desk("verifier", keys.verifier, MemoryVault())
-        self.effects: dict[str, int] = {}
         self.crashes = 0
         self.hall = Hall(
             name="模拟大厅",
@@ -109,7 +108,7 @@ class SimulatedHall:
             open_for_bids=open_for_bids,
             hook=self.bomb,
         )
-        handlers = {kind: self._counted(handler) for kind, handler in jobs.HANDLERS.items()}
+        handlers = {**jobs.handlers(self.hall), "send_notice": _send_and_count}
         self.outbox = Outbox(self.database, world=self.world, handlers=handlers, hook=self.bomb)
         service = Service(
             world=self.world, database=self.database, ledger=self.ledger, blobs=self.blobs, hall=self.hall
@@ -190,7 +189,8 @@ class SimulatedHall:
             grown = await self.grow(witnesses=witnesses)
             if not acts and not grown:
                 break
-        await self.survive(lambda: self.outbox.perform_due())
+        while await self.survive(self.outbox.perform_due):
+            pass
         self.disk.refresh()
 
     async def grow(self, *, witnesses: bool = True, leaves_min: int = 0) -> bool:
@@ -237,19 +237,14 @@ class SimulatedHall:
             self.wait(seconds=61)
             return await work()
 
-    def _counted(self, handler: Any) -> Any:
-        """The real handler, and a note of every effect that was committed by the row it writes."""
 
-        async def perform(job: Job, *, unit: Unit, now: datetime) -> None:
-            await handler(job, unit=unit, now=now)
-            row = await unit.inbox.read(job.args["inbox"])
-            assert row is not None
-            done = 1 + int(row["body"].get("sent_times", 0))
-            await unit.inbox.update(
-                {**row, "body": {**row["body"], "sent_times": done}}, expected_version=row["version"]
-            )
-
-        return perform
+async def _send_and_count(job: Job, *, unit: Unit, now: datetime) -> None:
+    """The real handler, and beside it, in the same transaction, a count of how often it took effect."""
+    await jobs.send_notice(job, unit=unit, now=now)
+    row = await unit.inbox.read(job.args["inbox"])
+    assert row is not None
+    body = {**row["body"], "sent_times": 1 + int(row["body"].get("sent_times", 0))}
+    await unit.inbox.update({**row, "body": body}, expected_version=row["version"])
 
 
 def _may_be_asked_again(cmd: Any) -> bool:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 from crypto import receipt
 from crypto.refusal import Refused
+from crypto.verifier import __main__ as verifier
+from crypto.verifier.shown import View
 from portal.simulation.book import Book
 from portal.simulation.hall import SimulatedHall
+from supervision import bundle
+
+POWER = "S-002"
+VIEWS: tuple[View, View] = ("public", "full")
 
 
 async def receipts(hall: SimulatedHall, book: Book) -> list[str]:
@@ -28,14 +36,44 @@ async def receipts(hall: SimulatedHall, book: Book) -> list[str]:
     return wrong
 
 
-async def i15_bundle_accepted(hall: SimulatedHall, book: Book) -> list[str]:
-    """The verifier accepts every honest bundle, and every cheat that left a trace is named in it."""
+async def i15_bundle_accepted(hall: SimulatedHall, book: Book, *, views: tuple[View, ...] = VIEWS) -> list[str]:
+    """The verifier accepts every honest bundle, and every cheat that left a trace is named in what it judged."""
     wrong = []
-    said = json.dumps([each.body for each in hall.disk.of_lot[book.lot]])
-    verdicts = [each for each in hall.disk.of_lot[book.lot] if each.kind == "verdict"]
-    for each in verdicts:
-        said += json.dumps(hall.disk.object(book.lot, each.body["verdicts_hash"]))
-    for cheat in book.cheats if verdicts else ():
-        if cheat.culprit.removeprefix("trustee ") not in said:
-            wrong.append(f"{cheat.what} by {cheat.culprit} is named nowhere")
+    events = hall.disk.of_lot[book.lot]
+    said = json.dumps([each.body for each in events], ensure_ascii=False)
+    for each in events:
+        if each.kind == "verdict":
+            said += json.dumps(hall.disk.object(book.lot, each.body["verdicts_hash"]))
+    for view in views:
+        report = await _verified(hall, book, view)
+        if report is None:
+            continue
+        said += json.dumps(report.to_json(), ensure_ascii=False)
+        for result in report.results:
+            if result.outcome == "failed":
+                wrong.append(f"the {view} bundle fails check {result.id}: {result.detail.en} [{result.detail.culprit}]")
+    if any(each.kind == "opened" for each in events):
+        for cheat in book.cheats:
+            if cheat.culprit.removeprefix("trustee ") not in said:
+                wrong.append(f"{cheat.what} by {cheat.culprit} is named nowhere")
     return wrong
+
+
+async def _verified(hall: SimulatedHall, book: Book, view: View) -> verifier.Report | None:
+    """The verifier's report on a bundle of this view; None where there is none yet to be had."""
+    with tempfile.TemporaryDirectory(prefix="tradehall-simulation-") as folder:
+        try:
+            path = await bundle.make(
+                hall.running.service,
+                book.lot,
+                view,
+                folder=Path(folder),
+                actor=hall.keys.supervisor.actor,
+                power=POWER if view == "full" else None,
+                now=hall.now,
+                room=hall.room if view == "full" else None,
+            )
+        except Refused as refused:
+            hall.tally.refusals[refused.code] += 1
+            return None
+        return verifier.verify(path, hall.keys.trust, rehearsal=True)

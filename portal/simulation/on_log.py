@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import combinations
@@ -164,8 +165,13 @@ def i10_only_listed_transitions(look: Look) -> Iterator[str]:
 
 
 def i14_every_job_once(look: Look) -> Iterator[str]:
-    """Every notice has one job, and its effect took place once."""
+    """Whoever must learn of an act has one notice of it, and every notice went out once."""
     rows, jobs = look.disk.rows("inbox"), look.disk.rows("job")
+    for each in look.new("amendment", "deadline", "terminate", "award", "answer"):
+        told = Counter(row["organisation"] for row in rows if json.loads(row["body"])["leaf"] == each.leaf)
+        owed = _concerned(look, each)
+        yield from (f"{who} was not told of the {each.kind}: a job is lost" for who in sorted(owed - set(told)))
+        yield from (f"{who} was told {told[who]} times of the {each.kind}" for who in sorted(told) if told[who] != 1)
     if look.memory.jobs == (len(rows), len(jobs)):
         return
     look.memory.jobs = (len(rows), len(jobs))
@@ -177,6 +183,18 @@ def i14_every_job_once(look: Look) -> Iterator[str]:
         times = json.loads(row["body"]).get("sent_times", 0)
         if state == "done" and times != 1:
             yield f"the notice {row['id'][:8]} was sent {times} times"
+
+
+def _concerned(look: Look, act: Event) -> set[str]:
+    """The organisations that must learn of an act."""
+    match act.kind:
+        case "award":
+            return {row["bidder"]["uscc"] for row in look.record().values()}
+        case "answer":
+            found = [each for each in look.of("objection") if each.leaf == act.body["objection"]]
+            return {each.hidden["organisation"] for each in found}
+        case _:
+            return {each.hidden["organisation"] for each in look.of("download") if each.number < act.number}
 
 
 def _minimum(look: Look, each: Event) -> Iterator[str]:

@@ -47,6 +47,7 @@ FAULTS: Mapping[str, float] = {
     "objection_never_answered": 0.03,
     "objection_too_late": 0.10,
     "suspended": 0.10,
+    "hold_over_deadline": 0.40,
     "suspended_for_good": 0.02,
     "terminated": 0.03,
     "clock_jump": 0.15,
@@ -106,7 +107,7 @@ FAULTS: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The story of one tender. `method` is benchmark or lowest_evaluated; `stop` what follows fewer than three valid."""
+    """One tender's story. `method` is benchmark or lowest_evaluated; `stop`: fewer than three valid bids end it."""
 
     seed: str
     bidders: int

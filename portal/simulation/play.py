@@ -51,6 +51,7 @@ class Play:
     away: set[str] = field(default_factory=set)
     liars: set[str] = field(default_factory=set)
     complained: str = ""
+    name: str = "begin"
 
     @property
     def keys(self) -> Any:
@@ -66,6 +67,7 @@ class Play:
 
     async def step(self, name: str, *, witnesses: bool = True) -> None:
         """The clock, the log, the jobs; then every invariant."""
+        self.name = name
         self._arm()
         await self.hall.tick(self.book.lot, witnesses=witnesses)
         if self.plan.has("job_twice") and self.hall.disk.rows("job"):

@@ -1,7 +1,7 @@
 """From the report to the contract: publicity, objections, and every award that must not be.
 
-Awards are tried too early, under an objection, out of order, outside the candidates, by somebody else's owner; contracts
-differ from the bid. Let through, they are found by invariant I13.
+Awards are tried too early, under an objection, out of order, outside the candidates, by somebody else's owner;
+contracts differ from the bid. Let through, they are found by invariant I13.
 """
 
 from __future__ import annotations
@@ -146,6 +146,3 @@ async def _contract(play: Play) -> None:
 async def _sign(play: Play, run: Any, cmd: Any) -> None:
     owner = play.keys.owner
     await play.hall.sign(run, cmd, owner.actor, owner.signer, "owner")
-
-
-__all__ = ["Hold", "award"]

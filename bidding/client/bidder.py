@@ -221,10 +221,7 @@ def _submit(arguments: Arguments) -> Mapping[str, Any]:
     me = _identity(arguments)
     bid = bidfile.read(arguments.bid)
     total = sum(each.size for each in bid.envelopes)
-    with (
-        _server(arguments, me) as server,
-        _progress(arguments, "上传 / uploading", total) as moved,
-    ):
+    with _server(arguments, me) as server, _progress(arguments, "上传 / uploading", total) as moved:
         handed = submitting.submit(server, arguments.bid, me.trust, moved=moved)
     standing.remember(me, bid, handed)
     return _told_handed(arguments, bid.lot, bid.version, handed)
@@ -309,8 +306,8 @@ def _present(arguments: Arguments) -> Mapping[str, Any]:
     standing.check_lot(arguments.lot)
     with _server(arguments, me) as server:
         told = standing.present(server, me, arguments.lot)
-    zh, en = f"已出示 {len(told['presented'])} 份回执", f"presented {len(told['presented'])} receipt(s)"
-    terminal.say(arguments, zh, en)
+    count = len(told["presented"])
+    terminal.say(arguments, f"已出示 {count} 份回执", f"presented {count} receipt(s)")
     return told
 
 

@@ -72,6 +72,30 @@ def test_the_self_test_opens_the_file_and_not_what_it_remembers(served: Any, mad
     assert (refused.value.code, refused.value.facts["problem"]) == ("self_test_failed", "body_root")
 
 
+def test_what_the_disk_spoils_while_it_is_sealed_is_no_bid(served: Any, made: Path, tmp_path: Path) -> None:
+    me = identity.load(served.identity("11"))
+    folder = made.with_suffix("")
+    notice = lotfolder.proved(folder, ledger.remembered(me.folder / "log.json"), me.trust, clarified=True)
+    prepared = preparing.check(folder, notice.document, me.bidder)
+    out = tmp_path / "F.bid"
+    whole, told = sum(each.size for each in bidfile.read(made).envelopes), [0]
+
+    def spoil(count: int) -> None:
+        told[0] += count
+        if told[0] > whole:
+            # Everything is sealed and on the disk, the self-test has begun.
+            with (tmp_path / "F.bid.part").open("r+b") as stream:
+                stream.seek(whole - 5000)
+                stream.write(b"spoilt")
+
+    with pytest.raises(Refused) as refused:
+        sealing.seal(
+            prepared, notice, me, out=out, version=9, passphrase=PASSPHRASE, entropy=world.entropy, moved=spoil
+        )
+    assert refused.value.code == "self_test_failed"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_changes_while_it_is_sealed_leaves_nothing_behind(served: Any, made: Path, tmp_path: Path) -> None:
     me = identity.load(served.identity("11"))
     folder = made.with_suffix("")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bidding.client.server import Server
+from crypto.refusal import Refused
 from portal import clockwork, mischief
 from portal.hall_thread import HallThread
 from portal.running import Running
@@ -24,6 +25,7 @@ from storage.world import Entropy, instant
 from trading.lifecycle import State
 
 TICK = timedelta(seconds=30)
+OPENING_MAX = timedelta(hours=3)
 ROUNDS_MAX = 40
 BUSY = frozenset({State.CLOSED.value, State.SHORT.value, State.FROZEN.value, State.OPENING.value})
 FLUSH_SECONDS_MAX = 10.0
@@ -97,6 +99,9 @@ class Performance:
             return None
         lot = Server(self._stage.url).get(f"/api/v1/lots/{self._stage.lot}")
         if lot["state"] in BUSY:
+            if self._stage.now - instant(lot["deadline"]) > OPENING_MAX:
+                said = {who: report.code for who, report in self.watchers.reports.items()}
+                raise Refused("rehearsal_does_not_open", state=lot["state"], said=said)
             return self._stage.now + TICK
         if lot["state"] == State.BIDDING.value and not lot["held"]:
             closing = instant(lot["deadline"]) + timedelta(seconds=lot["notice"]["settle_s"])
@@ -149,7 +154,7 @@ class Performance:
             if one["leaf"] in self._told:
                 continue
             self._told.add(one["leaf"])
-            words = ACTS.get(one["act"]["kind"])
+            words = REFUSAL if one["act"].get("refusal") else ACTS.get(one["act"]["kind"])
             if words is not None:
                 self._stage.narrate(instant(one["act"]["at"]), *(text.format_map(_Shown(one["act"])) for text in words))
 
@@ -179,3 +184,4 @@ ACTS = {
     "report": ("评标报告提交", "the report is handed in"),
 }
 """What the narration says of acts that nobody's step announces."""
+REFUSAL = ("受托人 {trustee} 拒绝开标:{refusal}", "the trustee {trustee} refuses to open: {refusal}")

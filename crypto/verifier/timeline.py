@@ -84,17 +84,20 @@ def legal_day(instant: datetime) -> date:
 def timeline(case: Case, *, until: int | None = None) -> Timeline:
     """The timeline over the acts with an index below `until` (all when None). Raises Failed."""
     last = Timeline(case.bundle.tender.moment("deadline"))
-    for act, state in walk(case):
-        if until is not None and act.index >= until:
-            break
+    for _, state in walk(case, until=until):
         last = state
     return last
 
 
-def walk(case: Case) -> Iterator[tuple[Act, Timeline]]:
-    """Every act of the tender with the timeline after it (one object that changes). Raises Failed."""
+def walk(case: Case, *, until: int | None = None) -> Iterator[tuple[Act, Timeline]]:
+    """Every act of the tender, those with an index below `until`, with the timeline after it (one object that changes).
+
+    Raises Failed.
+    """
     now = Timeline(case.bundle.tender.moment("deadline"))
     for act in case.bundle.acts:
+        if until is not None and act.index >= until:
+            return
         match act.kind:
             case "amendment" | "deadline" if act["deadline"] is not None:
                 if _admissible(case, act, now):

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -22,6 +22,7 @@ from crypto.refusal import Refused
 from portal import app, clockwork
 from portal import folder as folders
 from portal.running import Running
+from storage.sequencer import WitnessLatest
 
 START_SECONDS_MAX = 20.0
 
@@ -40,7 +41,7 @@ async def serving(
 @contextlib.asynccontextmanager
 async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path] | None) -> AsyncIterator[str]:
     stop = asyncio.Event()
-    await running.sequencer.start({})
+    await running.sequencer.start(seen_by_witnesses(running.folder))
     await running.sequencer.sequence()
     tasks = [
         asyncio.create_task(running.sequencer.run(stop), name="sequencer"),
@@ -73,6 +74,19 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
         await running.courier.stop()
         await running.sequencer.sequence()
         await running.database.close()
+
+
+def seen_by_witnesses(folder: folders.Folder) -> Mapping[str, WitnessLatest]:
+    """The newest checkpoint that each witness of a rehearsal cosigned, as its own folder has it: a hall restored from
+    an old backup refuses to sign behind them. Witnesses of a real hall are elsewhere and stop a fork themselves."""
+
+    def latest(path: Path) -> WitnessLatest:
+        async def read() -> bytes | None:
+            return await asyncio.to_thread(path.read_bytes) if path.exists() else None
+
+        return read
+
+    return {path.parent.name: latest(path) for path in folder.demo.glob("witnesses/*/latest")}
 
 
 def check_port(port: int) -> int:

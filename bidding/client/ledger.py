@@ -33,18 +33,28 @@ def cosigned(server: Server, trust: Trust, *, patience_s: float = PATIENCE_SECON
     """
     waited = 0.0
     while True:
-        try:
-            return note.verify_quorum(server.fetch("/log/checkpoint", cosigned="true"), trust)
-        except Refused as refused:
-            if refused.code not in ("quorum", "quorum_group"):
-                raise
-            if waited >= patience_s:
-                raise Unreachable(
-                    "见证方尚未为账本的检查点签名，请稍后再试 / "
-                    "the witnesses have not cosigned a checkpoint yet, try again"
-                ) from refused
+        found = _newest(server, trust)
+        if found is not None:
+            return found
+        if waited >= patience_s:
+            raise Unreachable(
+                "见证方尚未为账本的检查点签名，请稍后再试 / the witnesses have not cosigned a checkpoint yet, try again"
+            )
         time.sleep(ASK_AGAIN_SECONDS)
         waited += ASK_AGAIN_SECONDS
+
+
+def _newest(server: Server, trust: Trust) -> note.Quorum | None:
+    """The checkpoint the hall shows, if a quorum cosigned it; None where that is still to come."""
+    try:
+        return note.verify_quorum(server.fetch("/log/checkpoint", cosigned="true"), trust)
+    except Told as told:
+        if told.problem.get("code") != "log_empty":
+            raise
+    except Refused as refused:
+        if refused.code not in ("quorum", "quorum_group"):
+            raise
+    return None
 
 
 def advance(server: Server, before: WholeLog, quorum: note.Quorum) -> WholeLog:

@@ -81,10 +81,7 @@ def seen_by_witnesses(folder: folders.Folder) -> Mapping[str, WitnessLatest]:
     an old backup refuses to sign behind them. Witnesses of a real hall are elsewhere and stop a fork themselves."""
 
     def latest(path: Path) -> WitnessLatest:
-        async def read() -> bytes | None:
-            return await asyncio.to_thread(path.read_bytes) if path.exists() else None
-
-        return read
+        return lambda: asyncio.to_thread(path.read_bytes)
 
     return {path.parent.name: latest(path) for path in folder.demo.glob("witnesses/*/latest")}
 

@@ -22,5 +22,4 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
 
     opened = open_hall(tmp_path_factory.mktemp("hall"))
     yield opened
-    opened.http.close()
-    opened.thread.stop()
+    opened.close()

@@ -17,6 +17,7 @@ from portal.running import Running
 from portal.settings import Settings
 from portal.stage import Stage
 from portal.stage_bids import Bidders
+from portal.watchers import Watchers
 from storage.world import SeededEntropy
 from trading.commands import parties
 from trading.roles import Role
@@ -38,11 +39,18 @@ class Hall:
     data: Path
     stage: Stage
     bidders: Bidders
+    watchers: Watchers
     tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
         self.document: dict[str, Any] = self.http.get("/schema/openapi.json").json()
+
+    def close(self) -> None:
+        """End the witnesses, then the hall."""
+        self.watchers.stop()
+        self.http.close()
+        self.thread.stop()
 
     @property
     def lot(self) -> str:
@@ -131,7 +139,8 @@ def _text(name: str, schema: Mapping[str, Any]) -> str:
 
 
 def open_hall(home: Path, *, example: Path = EXAMPLE, seed: str = "tests") -> Hall:
-    """Make and serve a rehearsal of an example folder, its tender published; every role gets somebody."""
+    """Make and serve a rehearsal of an example folder, its tender published, its witnesses looking; every role gets
+    somebody."""
     casts: list[Cast] = []
 
     async def open_() -> Running:
@@ -148,7 +157,9 @@ def open_hall(home: Path, *, example: Path = EXAMPLE, seed: str = "tests") -> Ha
         tokens = {row["login"]: row["token"] for row in json.loads((cast.home / "accounts.json").read_text("utf-8"))}
         stage = Stage(cast, example, url, home / "work", tokens, lambda at, zh, en: None)
         stage.publish_tender(next(step for step in script.load(example) if step.does == "publish_tender"))
-        hall = Hall(url, thread, home / "hall", stage, Bidders(stage), dict(tokens))
+        watchers = Watchers(cast, url, entropy=SeededEntropy(f"{seed} watchers"))
+        watchers.start(trustees=False)
+        hall = Hall(url, thread, home / "hall", stage, Bidders(stage), watchers, dict(tokens))
         hall.tokens |= thread.call(somebody_in_every_role)
         for role, part in WORKS_FOR.items():
             hall.tokens[role.value] = tokens[cast.of(part).login]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bidding import commands, uploads
@@ -50,9 +51,11 @@ async def publish(play: Play) -> None:
     play.hall.wait(minutes=dice.randrange(1, 300))
     await play.hall.sign(notice.publish_tender, notice.PublishTender(lot), owner.actor, owner.signer, "owner")
     play.book.lot = lot
+    play.hall.disk.refresh()
     tender = await play.tender()
     play.book.tender_id, play.book.published = tender.tender_id, tender.published_at
-    play.book.settle_s, play.book.challenge_s = tender.settle_s, tender.challenge_s
+    act = next(each.body for each in play.hall.disk.of_lot[lot] if each.kind == "tender")
+    play.book.settle_s, play.book.challenge_s = act["settle_s"], act["challenge_s"]
     play.book.deadlines = [Extension(tender.deadline, tender.published_at, play.hall.now)]
     await play.step("publish")
 
@@ -135,6 +138,7 @@ def _document(play: Play, *, days: int = DAYS_TO_BID) -> dict[str, Any]:
         "method": keys.benchmark(
             float=dice.choice(("0", "-0.02", "-0.03", "-0.025")),
             drop=dice.choice(([[1, 0, 0], [5, 1, 0]], [[1, 0, 0], [5, 1, 1]], [[1, 0, 0], [4, 1, 0]])),
+            round=keys.ROUNDING | {"base": dice.choice((2, 2, 0, None))},
             ties=dice.choice((["price", "points", "draw"], ["points", "draw"], ["draw"])),
         ),
     }
@@ -167,9 +171,8 @@ def _planned(play: Play) -> list[Event]:
     here = dice.sample(play.keys.bidders, play.plan.bidders)
     garbage = {0: name for name in ("manifest", "body") if play.plan.has(f"garbage_{name}")}
     for number, company in enumerate(here):
-        add(at(0.01, 0.4), "download", lambda company=company: _download(play, company))
-        spoilt = garbage.get(number, "")
-        add(at(0.45, 0.90), "submit", lambda company=company, spoilt=spoilt: _submit(play, company, spoilt))
+        add(at(0.01, 0.4), "download", partial(_download, play, company))
+        add(at(0.45, 0.90), "submit", partial(_submit, play, company, garbage.get(number, "")))
     if len(here) > 1:
         _vary(play, here, add, at)
     for fault, work in _refusals(play).items():

@@ -58,10 +58,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Cheat:
-    """Something dishonest that left a trace: what it was, and how the evidence must name whoever did it."""
+    """Something unlawful that left a trace: what it was, and how the evidence must name whoever did it. `check` is the
+    verifier's check that may fail for it; None where every check passes and the name stands in what was logged."""
 
     what: str
     culprit: str
+    check: int | None = None
 
 
 @dataclass

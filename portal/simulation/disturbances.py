@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crypto import acts, merkle, note, signing
 from crypto.refusal import Refused
-from portal.simulation.book import Extension, Hold
+from portal.simulation.book import Cheat, Extension, Hold
 from portal.simulation.hall import fork
 from portal.simulation.trustees import read_log
 from storage.world import stamp
@@ -130,6 +130,7 @@ async def _object(play: Play) -> None:
         silent = objections.Answer(play.book.lot, leaf, "已核实")
         code = await hall.refused(objections.answer, silent, play.keys.owner.actor)
         assert code == "answer_late", code
+        play.book.cheats.append(Cheat("late answer", "owner", 3))
     cmd = objections.Answer(play.book.lot, leaf, "已核实", "需现场核查" if late else None)
     await hall.do(objections.answer, cmd, play.keys.owner.actor)
     await _resume(play, hold)

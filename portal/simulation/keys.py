@@ -40,6 +40,7 @@ BIDDERS = 7
 EXPERTS = 40
 SPECIALTIES = ("A080201", "A060102", "A070103")
 PRE_KEYS = 24
+ROUNDING: dict[str, Any] = {"base": 2, "deviation": 2, "score": 2, "points": 2, "total": 2, "mode": "half_up"}
 HEADINGS = (
     "专家编号",
     "姓名",
@@ -301,7 +302,7 @@ def benchmark(**changes: Any) -> dict[str, Any]:
         "cap": {"above": None, "below": None},
         "floor": "0",
         "weights": {"price": "0.6", "points": "0.4"},
-        "round": {"base": 2, "deviation": 2, "score": 2, "points": 2, "total": 2, "mode": "half_up"},
+        "round": ROUNDING,
         "ties": ["price", "points", "draw"],
     }
     return method | changes

@@ -1,10 +1,11 @@
-"""Invariants of bids, I1 to I5: receipts honoured, secrecy, no share too early, nothing late, the freeze as the ledger."""
+"""Invariants of bids, I1 to I5: receipts, secrecy, no share too early, nothing late, the freeze as the ledger gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import chain
+from typing import Any
 
 from portal.simulation.look import Look, at
 from storage.world import stamp
@@ -82,8 +83,9 @@ def i4_nothing_late_is_opened(look: Look) -> Iterator[str]:
     book = look.book
     if look.new("submit"):
         for each in book.sent:
-            if each.at >= book.deadline_at(each.at):
-                yield f"a bid received at {stamp(each.at)} was taken, the deadline was {stamp(book.deadline_at(each.at))}"
+            deadline = book.deadline_at(each.at)
+            if each.at >= deadline:
+                yield f"a bid received at {stamp(each.at)} was taken, the deadline was {stamp(deadline)}"
     if look.new("opened"):
         sent = {each.sealed.bid: each for each in book.sent}
         for bid in look.record():
@@ -158,9 +160,8 @@ def _release(look: Look, number: int) -> Iterator[str]:
             yield f"a release while lock {lock} has {len(ready)} READY"
 
 
-def _one_time_keys(tender: dict[str, object] | object) -> list[str]:
+def _one_time_keys(tender: Mapping[str, Any]) -> list[str]:
     """Roster keys (after t, n of each lock) and opening keys of a TENDER act."""
-    assert isinstance(tender, dict)
     roster = bytes.fromhex(tender["roster"])
     keys, place = [], 0
     while place < len(roster):

@@ -21,7 +21,8 @@ VIEWS: tuple[View, View] = ("public", "full")
 async def receipts(hall: SimulatedHall, book: Book) -> list[str]:
     """Every receipt that was given verifies offline, and is of the act it was given for."""
     wrong = []
-    for event, leaf in [(each.event, each.leaf) for each in (*book.sent, *book.withdrawn)]:
+    given = [(each.event, each.leaf) for each in book.sent] + [(each.event, each.leaf) for each in book.withdrawn]
+    for event, leaf in given:
         told = await hall.running.service.receipt_of(event)
         if told["status"] != "sequenced":
             wrong.append(f"the receipt of {leaf[:16]} is still pending")
@@ -39,6 +40,7 @@ async def receipts(hall: SimulatedHall, book: Book) -> list[str]:
 async def i15_bundle_accepted(hall: SimulatedHall, book: Book, *, views: tuple[View, ...] = VIEWS) -> list[str]:
     """The verifier accepts every honest bundle, and every cheat that left a trace is named in what it judged."""
     wrong = []
+    expected = {(cheat.check, cheat.culprit) for cheat in book.cheats}
     events = hall.disk.of_lot[book.lot]
     said = json.dumps([each.body for each in events], ensure_ascii=False)
     for each in events:
@@ -50,7 +52,7 @@ async def i15_bundle_accepted(hall: SimulatedHall, book: Book, *, views: tuple[V
             continue
         said += json.dumps(report.to_json(), ensure_ascii=False)
         for result in report.results:
-            if result.outcome == "failed":
+            if result.outcome == "failed" and (result.id, result.detail.culprit) not in expected:
                 wrong.append(f"the {view} bundle fails check {result.id}: {result.detail.en} [{result.detail.culprit}]")
     if any(each.kind == "opened" for each in events):
         for cheat in book.cheats:

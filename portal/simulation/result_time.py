@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from portal.simulation.book import Hold
+from portal.simulation.book import Cheat, Hold
 from trading.commands import award as results
 from trading.commands import objections
 from trading.lifecycle import State
@@ -53,6 +53,8 @@ async def _publicise(play: Play) -> None:
             "publicity_late", results.publicise, results.Publicise(lot), play.keys.owner.actor, "publicity_late"
         )
         late = "等待财政审核"
+        # Late with a reason is taken; it stays a breach of E-78, and the verifier names the owner.
+        play.book.cheats.append(Cheat("late publicity", "owner", 3))
     await _sign(play, results.publicise, results.Publicise(lot, late))
     await play.step("publicity")
 
@@ -77,6 +79,8 @@ async def _objection(play: Play) -> bool:
     else:
         hall.wait(days=2)
     late = (hall.now - hold.since) > timedelta(days=3)
+    if late:
+        play.book.cheats.append(Cheat("late answer", "owner", 3))
     cmd = objections.Answer(lot, leaf, "经核实业绩属实", "核实用时较长" if late else None)
     await hall.do(objections.answer, cmd, play.keys.owner.actor)
     hold.until = hall.now

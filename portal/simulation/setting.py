@@ -86,7 +86,7 @@ async def _hall_keys(unit: Unit, hall: SimulatedHall) -> None:
     told = {"room": keys.room.key.hex(), "verifier": keys.verifier.key.hex()}
     await unit.setting.insert({"name": "verdict_keys", "body": told})
     for seat in keys.trustees:
-        fields = {
+        certified: dict[str, Any] = {
             "trustee": seat.id,
             "organisation": {"name": seat.id, "uscc": seat.uscc},
             "seat": seat.seat,
@@ -94,7 +94,7 @@ async def _hall_keys(unit: Unit, hall: SimulatedHall) -> None:
             "key": seat.signer.key.hex(),
         }
         roots = [(f"root_{side}", root) for side, root in keys.roots.items()]
-        act = await _hall_act(unit, hall, "trustee", fields, roots)
+        act = await _hall_act(unit, hall, "trustee", certified, roots)
         row = {"id": seat.id, "organisation": seat.uscc, "state": "certified", "body": {"act": dict(act)}}
         await unit.trustee.insert(row)
 

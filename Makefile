@@ -4,13 +4,16 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo test quick serve clean lock
+.PHONY: demo test quick sim serve clean lock
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
 
 serve: .venv/.runtime
 	$(BIN)/tradehall serve --demo --data $(DATA) --port $(PORT)
+
+sim: .venv/.runtime
+	$(BIN)/tradehall sim --tenders 2000 --out build/sim/table.txt
 
 test:
 	@$(PYTHON) tests/run.py all

@@ -12,7 +12,7 @@ from typing import Any
 
 from bidding.client.server import Server
 from crypto import terminal
-from portal import demo, durations, folder, rehearsal, serve, settings
+from portal import demo, durations, folder, rehearsal, serve, settings, sim
 from portal.app import ROOMS
 from portal.running import open_hall
 from storage import backup as backups
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", default="build/demo")
     demo.add_argument("--seed", type=int, default=1)
     demo.set_defaults(run=_demo)
+    sim.arguments(verbs.add_parser("sim", help="simulate whole tenders with adversaries, checking every invariant"))
     bundle = verbs.add_parser("bundle", help="download everything from which a stranger judges a tender")
     bundle.add_argument("lot")
     bundle.add_argument("--view", choices=("public", "full"), default="public")

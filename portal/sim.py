@@ -9,7 +9,8 @@ from typing import Any
 
 from crypto import terminal
 from crypto.refusal import Refused
-from portal.simulation import expected, plan, season
+from portal.simulation import expected, season
+from portal.simulation.story import plan
 
 TENDERS = 60
 SEED = "1"

@@ -1,6 +1,6 @@
 """What the simulator itself knows of one tender: who did what and when, beside and apart from what the hall recorded.
 
-Invariants compare the two. The book is kept by the simulated people (portal/simulation/play…), never by a command.
+Invariants compare the two. The book is kept by the simulated people (portal/simulation/story), never by a command.
 """
 
 from __future__ import annotations

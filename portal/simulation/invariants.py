@@ -1,18 +1,18 @@
 """The invariants that every step of a simulated tender must keep, by number; each is a function that names what broke.
 
-I1 to I5 portal/simulation/on_bids.py, I6 I7 I9 I10 I14 on_log.py, I8 I11 I12 I13 on_award.py, I15 on_bundle.py. They
-read rows and the simulator's book, and count everything again for themselves.
+In portal/simulation/judges: I1 to I5 on_bids.py, I6 I7 I9 I10 I14 on_log.py, I8 I11 I12 I13 on_award.py, I15
+on_bundle.py. They read rows and the simulator's book, and count everything again for themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from portal.simulation import on_award, on_bids, on_bundle, on_log
 from portal.simulation.book import Book
 from portal.simulation.hall import SimulatedHall
+from portal.simulation.judges import on_award, on_bids, on_bundle, on_log
+from portal.simulation.judges.look import Check, Look, Memory, Violation
 from portal.simulation.keys import Keys
-from portal.simulation.look import Check, Look, Memory, Violation
 from portal.simulation.stores import Disk
 from trading.tender import Tender, from_json
 

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from portal.simulation import keys, plan, trustees
+from portal.simulation import keys, trustees
 from portal.simulation.hall import SimulatedHall
 from portal.simulation.invariants import Checker
-from portal.simulation.plan import Plan
-from portal.simulation.play import Broken, Play, play
 from portal.simulation.setting import set_up
+from portal.simulation.story import plan
+from portal.simulation.story.plan import Plan
+from portal.simulation.story.play import Broken, Play, play
 from portal.simulation.tally import Tally
 
 TENDERS_PER_HALL = 3

@@ -11,7 +11,7 @@ from typing import Any
 
 from crypto.verifier import recount
 from crypto.verifier.findings import Failed
-from portal.simulation.look import Look, at
+from portal.simulation.judges.look import Look, at
 from storage.world import instant, stamp
 
 SENT = -1

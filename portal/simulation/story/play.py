@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crypto.refusal import Refused
-from portal.simulation import bidding_time, evaluation_time, invariants, opening_time, result_time
 from portal.simulation.book import Book
 from portal.simulation.hall import SimulatedHall
 from portal.simulation.invariants import Checker, Violation
-from portal.simulation.plan import Plan
+from portal.simulation.story import bidding_time, evaluation_time, opening_time, result_time
+from portal.simulation.story.plan import Plan
 from portal.simulation.trustees import Agent
 from storage import crash
 from trading.journal import Outcome
@@ -141,6 +141,3 @@ async def _goes_on(play_: Play, state: State) -> bool:
     """A tender that hangs in a hold nobody lifts, or that lacks trustees, is left where it stands."""
     tender = await play_.tender()
     return tender.held_by is None or state in (State.PUBLICITY,)
-
-
-__all__ = ["Broken", "Play", "invariants", "play"]

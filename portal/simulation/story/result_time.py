@@ -16,7 +16,7 @@ from trading.lifecycle import State
 from trading.roles import Actor, Role
 
 if TYPE_CHECKING:
-    from portal.simulation.play import Play
+    from portal.simulation.story.play import Play
 
 STRANGER = Actor("person-99", "91139900MAAHX63J14", Role.OWNER, "192.0.2.99", "device-99")
 

@@ -20,14 +20,15 @@ from crypto import header as headers
 from crypto.header import Header
 from crypto.roster import Roster
 from experts.commands import draw as draws
-from portal.simulation import disturbances, trustees
+from portal.simulation import trustees
 from portal.simulation.book import Cheat, Sent
 from portal.simulation.keys import Company
+from portal.simulation.story import disturbances
 from portal.simulation.trustees import ANYBODY, Agent
 from trading.lifecycle import State
 
 if TYPE_CHECKING:
-    from portal.simulation.play import Play
+    from portal.simulation.story.play import Play
 
 CENTRE_POWER, SUPERVISOR_POWER = "C-003", "S-004"
 

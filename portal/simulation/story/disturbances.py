@@ -21,7 +21,7 @@ from trading.commands import notice, objections
 from trading.journal import Outcome
 
 if TYPE_CHECKING:
-    from portal.simulation.play import Play
+    from portal.simulation.story.play import Play
 
 Told = tuple[str, tuple[float, float], Callable[[], Awaitable[None]]]
 SUPERVISOR_POWER = "S-001"

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 from bidding import commands, uploads
 from crypto.refusal import Refused
 from crypto.roster import Lock, Roster
-from portal.simulation import bidders, disturbances, keys
+from portal.simulation import bidders, keys
 from portal.simulation.bidders import Sealed
 from portal.simulation.book import Extension, Sent, Withdrawn
 from portal.simulation.keys import Company
+from portal.simulation.story import disturbances
 from storage.world import stamp
 from trading.commands import entry, notice
 from trading.lifecycle import State
 
 if TYPE_CHECKING:
-    from portal.simulation.play import Play
+    from portal.simulation.story.play import Play
 
 Event = tuple[datetime, int, str, Callable[[], Awaitable[None]]]
 POWER = "C-001"
@@ -169,10 +170,10 @@ def _planned(play: Play) -> list[Event]:
         events.append((when, len(events), name, work))
 
     here = dice.sample(play.keys.bidders, play.plan.bidders)
-    garbage = {0: name for name in ("manifest", "body") if play.plan.has(f"garbage_{name}")}
+    garbage = [name for name in ("manifest", "body") if play.plan.has(f"garbage_{name}")]
     for number, company in enumerate(here):
         add(at(0.01, 0.4), "download", partial(_download, play, company))
-        add(at(0.45, 0.90), "submit", partial(_submit, play, company, garbage.get(number, "")))
+        add(at(0.45, 0.90), "submit", partial(_submit, play, company, "".join(garbage[number : number + 1])))
     if len(here) > 1:
         _vary(play, here, add, at)
     for fault, work in _refusals(play).items():

@@ -17,7 +17,7 @@ from trading.lifecycle import State
 from trading.roles import Actor, Role
 
 if TYPE_CHECKING:
-    from portal.simulation.play import Play
+    from portal.simulation.story.play import Play
 
 CALL_POWER = "C-003"
 REPRESENTATIVE = Actor("owner-representative", "121399003488598365", Role.OWNER_REPRESENTATIVE, "192.0.2.8", "device-r")

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from crypto import merkle
 from crypto.refusal import Refused
-from portal.simulation.look import Look, at, day
+from portal.simulation.judges.look import Look, at, day
 from portal.simulation.stores import Event
 from storage.world import instant
 from trading import fold, tender_document

@@ -1,4 +1,4 @@
-"""Invariants of bids, I1 to I5: receipts, secrecy, no share too early, nothing late, the freeze as the ledger gives it."""
+"""Invariants of bids, I1 to I5: receipts, secrecy, no share too early, nothing late, the right freeze."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
-from portal.simulation.look import Look, at
+from portal.simulation.judges.look import Look, at
 from storage.world import stamp
 
 SHARES_OF_LOCK = 2

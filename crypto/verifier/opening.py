@@ -228,8 +228,9 @@ def _check_bid(
     )
     need(shaped, "fields_of_verdict_on", bid=bid[:16], event=verdict.leaf, culprit=culprit)
     _check_complainers(bundle, submission, row, released, verdict)
-    if bundle.full and not (row["verdict"] == "lost" and row["envelope"] == 1):
-        _check_stored(bundle, submission)
+    for number in (0, 1) if bundle.full else (0,):
+        if not (row["verdict"] == "lost" and row["envelope"] == number):
+            _check_stored(bundle, submission, number)
     head, digest = submission.headers[0], sha256(submission.raw[0]).hexdigest()
     secrets = combine(head, released.clear.get(digest, {}), bundle.tender["seats"], remarks)
     if secrets is None and recorded is not None:
@@ -354,15 +355,15 @@ def _check_documents(
     )
 
 
-def _check_stored(bundle: Bundle, submission: Submission) -> None:
-    """The documents shown are the bytes that the header commits to, judged or not."""
+def _check_stored(bundle: Bundle, submission: Submission, number: int) -> None:
+    """The body shown is the bytes that the header commits to, judged or not."""
     tree = body.SegmentTree()
-    for segment in segments(bundle, f"bids/{submission.bid}/body-1"):
+    for segment in segments(bundle, f"bids/{submission.bid}/body-{number}"):
         tree.add(segment)
-    root = submission.headers[1].body_root
     judge(
-        lambda: tree.verify_root(root),
-        "documents_shown_are_not_bytes_header_commits_to",
+        lambda: tree.verify_root(submission.headers[number].body_root),
+        "body_shown_is_not_bytes_header_commits_to",
+        number=number,
         event=f"bids/{submission.bid}",
         culprit=PLATFORM,
     )

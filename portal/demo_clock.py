@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar import get, post
 from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody
 
 from crypto import acts
 from crypto.refusal import Refused
@@ -18,6 +19,7 @@ from portal.running import Running
 from storage.unit import Unit
 from storage.world import DemoWorld, stamp
 from trading import journal
+from trading.counter import strict
 
 
 class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,8 +35,14 @@ def routes(running: Running) -> list[BaseRouteHandler]:
     async def show() -> dict[str, Any]:
         return {"now": stamp(running.world.now())}
 
-    @post("/api/v1/demo/clock", status_code=200, summary="Move the rehearsal's clock forward")
-    async def advance(data: Advance) -> dict[str, Any]:
+    @post(
+        "/api/v1/demo/clock",
+        status_code=200,
+        guards=[strict.strict_json],
+        request_max_body_size=strict.BODY_BYTES_MAX,
+        summary="Move the rehearsal's clock forward",
+    )
+    async def advance(data: JSONBody[Advance]) -> dict[str, Any]:
         return {"now": stamp(await move(running, data.advance))}
 
     return [show, advance]

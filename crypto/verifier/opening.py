@@ -233,17 +233,17 @@ def _check_bid(
             _check_stored(bundle, submission, number)
     head, digest = submission.headers[0], sha256(submission.raw[0]).hexdigest()
     secrets = combine(head, released.clear.get(digest, {}), bundle.tender["seats"], remarks)
+    rescued = any(act["header"] == digest for act in bundle.of("rescue"))
     if secrets is None and recorded is not None:
-        need(
-            any(act["header"] == digest for act in bundle.of("rescue")),
-            "was_opened_without_enough_shares",
-            bid=bid[:16],
-            event=verdict.leaf,
-            culprit=culprit,
-        )
+        need(rescued, "was_opened_without_enough_shares", bid=bid[:16], event=verdict.leaf, culprit=culprit)
         secrets = [bytes.fromhex(each) for each in recorded["secrets"]]
         shown = bundle.rescues.get(digest, secrets)
         need(shown == secrets, "rescue_shown_is_not_what_opened_record", event=here, culprit=culprit)
+    elif secrets is None and rescued and row["envelope"] == 1:
+        # What its bidder disclosed opened the record, and the documents failed: only the full view has those secrets.
+        remarks.add("record_was_disclosed_and_documents_failed", bid=bid[:16])
+        if (secrets := bundle.rescues.get(digest)) is None:
+            return
     if secrets is None:
         need(
             row["verdict"] == "unopened" and row["envelope"] == 0,

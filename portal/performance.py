@@ -22,6 +22,7 @@ from portal.stage_bids import Bidders
 from portal.stage_panel import Panel
 from portal.watchers import Watchers
 from storage.world import Entropy, instant
+from supervision import collected
 from trading.lifecycle import State
 
 TICK = timedelta(seconds=30)
@@ -29,8 +30,9 @@ OPENING_MAX = timedelta(hours=3)
 ROUNDS_MAX = 40
 BUSY = frozenset({State.CLOSED.value, State.SHORT.value, State.FROZEN.value, State.OPENING.value})
 FLUSH_SECONDS_MAX = 10.0
-TOLD_TO_ALL = frozenset({"publish_tender", "amend"})
-"""After these everybody reads the ledger, so they wait for their place in it."""
+TOLD_TO_ALL = frozenset({"publish_tender", "amend", "publicise"})
+"""Periods run from these, so the clock waits until they were witnessed: a witness that looked only after a jump would
+stamp them weeks later, and check 3 counts by the stamps."""
 
 
 class Performance:
@@ -65,6 +67,7 @@ class Performance:
                     self._stage.play(step, verbs[step.does])
                 if step.does in TOLD_TO_ALL:
                     self._flush()
+                    self._until_witnessed()
                 self.settle()
         finally:
             self.watchers.stop()
@@ -127,6 +130,22 @@ class Performance:
             return await running.database.read(count)
 
         while self._hall.call(waiting) and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def _until_witnessed(self) -> None:
+        """Wait until a quorum of witnesses cosigned all that is in the ledger now."""
+        until = time.monotonic() + FLUSH_SECONDS_MAX
+
+        async def sizes(running: Running) -> tuple[int, int]:
+            head = await running.ledger.head()
+            try:
+                seen = await running.database.read(lambda unit: collected.witnessed_head(unit, hall=running.hall))
+            except Refused:
+                return head.size if head else 0, -1
+            return head.size if head else 0, seen.size
+
+        wanted, _ = self._hall.call(sizes)
+        while self._hall.call(sizes)[1] < wanted and time.monotonic() < until:
             time.sleep(0.05)
 
     def _verbs(self) -> Mapping[str, Callable[[Step], None]]:

@@ -26,6 +26,8 @@ from trading.roles import FAMILY, INCOMPATIBLE, MATRIX, NEVER_TOGETHER, OFFICIAL
 if TYPE_CHECKING:
     from tests.portal.halls import Hall
 
+pytestmark = pytest.mark.servers
+
 GOLDEN = Path(__file__).parents[1] / "golden/api_roles.txt"
 NOBODY = "nobody"
 ASKERS = (*(role.value for role in Role), NOBODY)

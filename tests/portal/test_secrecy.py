@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from portal.running import Running
     from tests.portal.halls import Hall
 
+pytestmark = pytest.mark.servers
+
 NOBODY = "nobody"
 BIDDING = ("01", "02", "03")
 PRICES = {"01": 713_590_247, "02": 726_481_935, "03": 738_917_462}

@@ -1,10 +1,12 @@
 """The command `tradehall`: exit codes 0, 1, 2 and 3, one JSON object as the last line, `ready http://localhost:PORT`.
 
-Everything is run as a process of its own, as a clerk or a service manager would.
+Run as processes of their own, as a clerk or a service manager would, but for what ends before it begins.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from portal import commands
 from portal.hall_thread import free_port
 
 if TYPE_CHECKING:
@@ -50,6 +53,18 @@ def tradehall(*arguments: Any, json_: bool = True, **environment: str) -> Ended:
     assert "Traceback" not in done.stderr, done.stderr
     lines = done.stdout.strip().splitlines()
     return Ended(done.returncode, json.loads(lines[-1]) if lines and json_ else None, done.stderr)
+
+
+def at_once(*arguments: str) -> Ended:
+    """Run one command in this process: for what ends before it begins."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = commands.main(arguments)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    lines = out.getvalue().strip().splitlines()
+    return Ended(code, json.loads(lines[-1]) if lines else None, err.getvalue())
 
 
 def refused(ended: Ended, exit_: int, code: str | None = None) -> None:
@@ -103,7 +118,7 @@ def test_init_refuses_a_second_hall_and_a_wrong_code(made: Path, tmp_path: Path)
     ids=" ".join,
 )
 def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
-    ended = tradehall(*arguments, json_=False)
+    ended = at_once(*arguments)
     assert ended.exit == 2 and ended.err.strip(), ended
 
 
@@ -119,7 +134,8 @@ def test_a_refusal_is_a_sentence_in_the_language_asked_for(made: Path, lang: str
 )
 def test_a_server_that_does_not_answer_ends_with_3(arguments: tuple[str, ...], tmp_path: Path) -> None:
     named = [str(tmp_path / each) if each.endswith(".zip") else each for each in arguments]
-    refused(tradehall(*named, "--server", f"http://localhost:{free_port()}"), 3, "server_unreachable")
+    asked = at_once(*named, "--server", f"http://localhost:{free_port()}", "--json")
+    refused(asked, 3, "server_unreachable")
     assert not list(tmp_path.glob("*.zip")), "nothing half made is left under the name asked for"
 
 

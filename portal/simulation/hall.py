@@ -168,9 +168,13 @@ class SimulatedHall:
         return await self.do(run, msgspec.structs.replace(cmd, signed=signed), actor)
 
     async def refused(self, run: Run, cmd: Any, actor: Actor) -> str | None:
-        """Try what ought to be refused; the code, or None when it was let through."""
+        """Try what ought to be refused; the code, or None when it was let through. An act that comes back to be signed
+        is signed with the owner's key and posted."""
         try:
-            await self.do(run, cmd, actor)
+            outcome = await self.do(run, cmd, actor)
+            if outcome.sign is not None:
+                signed = signing.sign_act(outcome.sign, signer=self.keys.owner.signer, by="owner")
+                await self.do(run, msgspec.structs.replace(cmd, signed=signed), actor)
         except Refused as refused:
             return refused.code
         return None

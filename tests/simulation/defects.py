@@ -1,4 +1,4 @@
-"""Twelve defects to plant in a hall, and the hunt for each: which invariant must name it, and after how many tenders.
+"""Defects to plant in a hall, and the hunt for each: which invariant must name it, and after how many tenders.
 
     python tests/simulation/defects.py NAME [SEED]      prints {"found", "tenders", "text"} as JSON
 
@@ -18,18 +18,18 @@ from typing import Any
 
 from msgspec import structs
 
-from bidding import box
+from bidding import announcement, box
 from bidding import ceremony as openings
 from crypto import ceremony as protocol
 from crypto import frozen, jcs, lottery
 from crypto.refusal import Refused
-from experts import scoring
+from experts import avoidance, scoring
 from experts.commands import scoring as sheets
 from portal.simulation import season
 from storage.unit import Unit
-from trading import fold, journal, rosters
+from trading import fold, journal, powers, rosters, tenders
 from trading.lifecycle import State
-from trading.rules import award
+from trading.rules import award, schedule
 from trading.tender import Tender
 
 TENDERS_MAX = 300
@@ -172,6 +172,44 @@ def award_outside_the_candidates() -> None:
     award.check_award = check_award
 
 
+def alter_a_signed_leaf() -> None:
+    """Whoever owns the database changes a leaf when the bids are opened."""
+    right = announcement.announce
+
+    async def announce(unit: Any, *given: Any, **named: Any) -> Any:
+        row = unit.session._engine.tables["ledger"].rows[(3,)]
+        row["leaf"] = row["leaf"][:-1] + bytes([row["leaf"][-1] ^ 1])
+        return await right(unit, *given, **named)
+
+    announcement.announce = announce
+
+
+def write_another_state() -> None:
+    """The row of a tender says another number of bids needed than its acts once bids are frozen."""
+    right = tenders._row
+
+    def row(tender: Tender, now: Any) -> Any:
+        return right(structs.replace(tender, bids_min=1) if tender.freeze else tender, now)
+
+    tenders._row = row
+
+
+def act_without_a_power() -> None:
+    """An official's verb asks for no code."""
+    powers.check = lambda *given, **named: None
+
+
+def clarify_too_late() -> None:
+    """A change that affects bids is taken on any day."""
+    schedule.check_amendment = lambda tender, **named: tender.deadline
+
+
+def seat_a_bidders_expert() -> None:
+    """Nobody is in conflict with anybody."""
+    avoidance.conflicted = lambda *given, **named: set()
+    avoidance.reasons = lambda *given, **named: ()
+
+
 DEFECTS = {
     defect.name: defect
     for defect in (
@@ -187,6 +225,12 @@ DEFECTS = {
         Defect("reuse_a_one_time_key", "I2", reuse_a_one_time_key),
         Defect("leak_a_score_before_lock", "I12", leak_a_score_before_lock),
         Defect("award_outside_the_candidates", "I13", award_outside_the_candidates),
+        # Beyond the twelve: each of the other invariants is seen to fail as well.
+        Defect("alter_a_signed_leaf", "I6", alter_a_signed_leaf),
+        Defect("write_another_state", "I7", write_another_state),
+        Defect("act_without_a_power", "I9", act_without_a_power),
+        Defect("clarify_too_late", "I10", clarify_too_late),
+        Defect("seat_a_bidders_expert", "I11", seat_a_bidders_expert),
     )
 }
 

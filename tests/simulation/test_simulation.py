@@ -34,6 +34,12 @@ DEFECTS = {
     "reuse_a_one_time_key": "I2",
     "leak_a_score_before_lock": "I12",
     "award_outside_the_candidates": "I13",
+    # Beyond the twelve.
+    "alter_a_signed_leaf": "I6",
+    "write_another_state": "I7",
+    "act_without_a_power": "I9",
+    "clarify_too_late": "I10",
+    "seat_a_bidders_expert": "I11",
 }
 pytestmark = pytest.mark.simulation
 Found = subprocess.CompletedProcess[str]

@@ -31,7 +31,7 @@ def i8_panel_scores_and_ranking_replayed(look: Look) -> Iterator[str]:
 
 def i11_panel_as_the_law_wants_it(look: Look) -> Iterator[str]:
     """Panel odd, at least five, experts two thirds; none avoided or drawn twice; names unseen before sign-in."""
-    if look.new("sign_in", "recusal", "scores_committed"):
+    if look.new("draw_result", "sign_in", "recusal", "scores_committed"):
         seats = _seats(look)
         experts = [seat["expert"] for seat in seats if seat["stratum"] != SENT]
         if len(set(experts)) != len(experts):

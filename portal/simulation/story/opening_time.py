@@ -312,10 +312,14 @@ async def _rescue(play: Play, victim: Sent) -> None:
 
 
 async def _release(play: Play) -> None:
-    """Everybody who is there releases; one of lock 1 may hand out wrong shares."""
+    """Everybody who is there releases; one of lock 1 may hand out wrong shares, two of lock 0 may fall silent."""
     lying = "supervision-regulator" if play.plan.has("trustee_lies_share") else ""
+    silent: set[str] = set()
+    if play.plan.has("lock_silent_after_ready"):
+        silent = {"operation-owner", "operation-centre"}
+        play.did("lock_silent_after_ready")
     for id_, agent in play.agents.items():
-        if id_ in play.away:
+        if id_ in play.away | silent:
             continue
         twist: Any = trustees.wrong_share if id_ == lying else None
         if id_ in play.liars:

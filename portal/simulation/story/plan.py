@@ -61,6 +61,7 @@ FAULTS: Mapping[str, float] = {
     # Trustees.
     "trustee_absent": 0.35,
     "lock_absent": 0.05,
+    "lock_silent_after_ready": 0.05,
     "trustee_lies_share": 0.20,
     "trustee_lies_complaint": 0.12,
     "complaint_rescued": 0.50,

@@ -150,7 +150,10 @@ async def _extend_after_close(play: Play) -> None:
 async def _in_the_challenge_window(play: Play) -> None:
     """What is tried between the freeze and the first READY."""
     plan = play.plan
-    if plan.has("early_release"):
+    tender = await play.tender()
+    assert tender.frozen_at is not None
+    # Where witnesses or the clock were away, the window may be over before anybody comes.
+    if plan.has("early_release") and play.hall.now < tender.frozen_at + timedelta(seconds=tender.challenge_s):
         await _early_release(play)
     if plan.has("coalition") and play.book.sent:
         await _coalition(play)

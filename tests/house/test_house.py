@@ -105,7 +105,7 @@ def test_no_file_asks_to_be_split() -> None:
 
 
 def test_no_tracked_file_names_a_package_index() -> None:
-    forbidden = re.compile(rb"--(?:extra-)?index-url|--find-links|files\.pythonpacked|registry\.nodes|pkgs\.idx/simple")
+    forbidden = re.compile(rb"--(?:extra-)?index-url|--find-links|https?://\S+/simple/|https?://\S+\.(?:whl|tar\.gz)")
     here = Path(__file__).resolve()
     guilty = [
         str(p.relative_to(ROOT)) for p in tracked() if p.is_file() and p != here and forbidden.search(p.read_bytes())

@@ -138,6 +138,11 @@ class Keys:
         """Every organisation that bids or tries to."""
         return (*self.bidders, self.expired, self.revoked, self.stranger)
 
+    @property
+    def lock_1(self) -> Sequence[str]:
+        """The trustees of the supervision group."""
+        return [seat.id for seat in self.trustees if seat.lock == 1]
+
     def register(self) -> bytes:
         """The register of experts as the centre imports it (CSV, UTF-8)."""
         written = io.StringIO()

@@ -124,7 +124,8 @@ async def _object(play: Play) -> None:
         hall.until((await play.tender()).deadline + timedelta(days=2))
         return
     late = plan.has("objection_answered_late")
-    hall.wait(days=6 if late else 2)
+    # Long enough that no holidays move the last day beyond it.
+    hall.wait(days=13 if late else 2)
     if late:
         play.did("objection_answered_late")
         silent = objections.Answer(play.book.lot, leaf, "已核实")

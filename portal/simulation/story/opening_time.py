@@ -279,7 +279,11 @@ def _away(play: Play) -> set[str]:
         by_lock = [[id_ for id_, each in play.agents.items() if each.seat.lock == lock_] for lock_ in (0, 1)]
         away = {dice.choice(ids) for ids in by_lock if dice.random() < 0.7} or {by_lock[0][0]}
         play.did("trustee_absent")
-        away -= {"supervision-inspector", "supervision-independent"} if _needs_lock_1(play) else set()
+    elif play.plan.dice("enough").random() < 0.5:
+        # Two of each lock are enough, and the third often has nothing to do.
+        away = {"operation-notary", "supervision-regulator"}
+    if not play.plan.has("lock_absent"):
+        away -= set(play.keys.lock_1) if _needs_lock_1(play) else set()
     return away
 
 

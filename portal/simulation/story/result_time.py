@@ -48,7 +48,8 @@ async def award(play: Play) -> None:
 async def _publicise(play: Play) -> None:
     lot, late = play.book.lot, None
     if play.plan.has("publicity_late"):
-        play.hall.wait(days=6)
+        # Long enough that no holidays move the last day beyond it.
+        play.hall.wait(days=14)
         await play.expect_refused(
             "publicity_late", results.publicise, results.Publicise(lot), play.keys.owner.actor, "publicity_late"
         )

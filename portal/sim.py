@@ -45,4 +45,6 @@ def run(parsed: argparse.Namespace) -> Mapping[str, Any]:
         first = outcome.failures[0]
         raise Refused("simulation_found", seed=first.seed, step=first.step, text=first.text)
     zeros = outcome.tally.zeros(plan.FAULTS, expected.REFUSALS)
+    if zeros:
+        terminal.say(parsed, f"从未出现:{' '.join(zeros)}", f"never occurred: {' '.join(zeros)}")
     return {"seed": parsed.seed, "tenders": outcome.tally.tenders, "checks": outcome.tally.checks, "never": zeros}

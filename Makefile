@@ -43,4 +43,5 @@ lock: .venv/.bootstrap
 	$(BIN)/uv lock
 	$(BIN)/uv export -q --no-default-groups --no-header --no-emit-project --format requirements-txt -o requirements.txt
 	$(BIN)/uv export -q --no-header --no-emit-project --group test --format requirements-txt -o requirements-test.txt
+	$(BIN)/uv export -q --no-header --no-emit-project --only-group bench --format requirements-txt -o requirements-bench.txt
 	rm -f uv.lock

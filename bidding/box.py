@@ -29,16 +29,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from crypto import certificates, envelope
-from crypto import header as headers
-from crypto.ceremony import Terms
+from crypto import certificates
 from crypto.certificates import Subject
-from crypto.header import Admission, Header
+from crypto.opening.ceremony import Terms
 from crypto.refusal import Refused
+from crypto.sealing import envelope
+from crypto.sealing import header as headers
+from crypto.sealing.header import Admission, Header
 from storage.world import stamp
-from trading import organisations
 from trading.lifecycle import State
-from trading.organisations import Graph
+from trading.people import organisations
+from trading.people.organisations import Graph
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from crypto import ceremony as ceremonies
-from crypto import frozen, hpke, jcs
-from crypto.ceremony import Ceremony
-from crypto.combine import Complaint
-from crypto.frozen import Submitted, Withdrawn
+from crypto import jcs
+from crypto.ledger.whole_log import Logged
+from crypto.opening import ceremony as ceremonies
+from crypto.opening import frozen
+from crypto.opening.ceremony import Ceremony
+from crypto.opening.combine import Complaint
+from crypto.opening.frozen import Submitted, Withdrawn
 from crypto.refusal import Refused
-from crypto.whole_log import Logged
+from crypto.sealing import hpke
 from storage.world import stamp
 
 RESCUE_INFO = b"sealbid/v1 rescue\0"

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bidding import box, ceremony, lots
-from crypto.ceremony import Terms
-from crypto.frozen import Submitted, Withdrawn
+from crypto.opening.ceremony import Terms
+from crypto.opening.frozen import Submitted, Withdrawn
 from storage.ports import Row
 from storage.unit import Unit
 from storage.world import instant, stamp

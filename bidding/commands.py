@@ -24,7 +24,7 @@ from storage.world import instant, stamp
 from trading import journal, tenders
 from trading.hall import Hall
 from trading.journal import Logged, Outcome
-from trading.organisations import Edge, Graph, Organisation
+from trading.people.organisations import Edge, Graph, Organisation
 from trading.roles import Actor, Permission, Role
 
 REVOCATIONS = "revocations"

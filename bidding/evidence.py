@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bidding import box, lots, trustee_commands
-from crypto import acts, receipt, signing
-from crypto.ceremony import Ceremony
+from crypto import signing
+from crypto.ledger import acts, receipt
+from crypto.opening.ceremony import Ceremony
 from crypto.refusal import Refused
 from storage import ledger
 from storage.ledger import Ledger

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from crypto import ceremony as ceremonies
-from crypto import note
-from crypto.ceremony import Ceremony, Deadlines, Terms
+from crypto.ledger import note
+from crypto.ledger.whole_log import Logged, Stamp
+from crypto.opening import ceremony as ceremonies
+from crypto.opening.ceremony import Ceremony, Deadlines, Terms
 from crypto.refusal import Refused
-from crypto.whole_log import Logged, Stamp
 from storage import ledger
 from storage.ports import AtLeast, In, Row
 from storage.unit import Unit

@@ -21,14 +21,16 @@ from typing import Any
 
 from bidding import box, ceremony, lots
 from bidding.opening_keys import Reader
-from crypto import certificates, combine, envelope, hpke, jcs, lock
-from crypto import header as headers
-from crypto.ceremony import Ceremony, Terms
+from crypto import certificates, jcs
 from crypto.certificates import Subject
-from crypto.combine import Accused, Complaint, Gathered, ReleaseMade
-from crypto.header import Header
-from crypto.manifest import Bidder
+from crypto.opening import combine
+from crypto.opening.ceremony import Ceremony, Terms
+from crypto.opening.combine import Accused, Complaint, Gathered, ReleaseMade
 from crypto.refusal import Refused
+from crypto.sealing import envelope, hpke, lock
+from crypto.sealing import header as headers
+from crypto.sealing.header import Header
+from crypto.sealing.manifest import Bidder
 from storage.ports import In
 from storage.unit import Unit
 from trading import tenders

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from crypto import hpke
+from crypto.sealing import hpke
 from crypto.signing import Signer
 from storage.unit import Unit
 

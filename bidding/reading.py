@@ -20,9 +20,10 @@ import msgspec
 from bidding import announcement, ceremony, opening
 from bidding.opening import Bid, Case, ReadSegment
 from bidding.opening_keys import Desk
-from crypto import body, jcs, lock, manifest
-from crypto import header as headers
+from crypto import jcs
 from crypto.refusal import Refused
+from crypto.sealing import body, lock, manifest
+from crypto.sealing import header as headers
 from storage.blobs import Blobs
 from storage.ports import AtLeast
 from storage.unit import Database, Unit

@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bidding import ceremony, lots
-from crypto import acts, signing
-from crypto.certified import PRE_KEYS_MAX
+from crypto import signing
+from crypto.ledger import acts
+from crypto.opening.certified import PRE_KEYS_MAX
 from crypto.refusal import Refused
 from storage.unit import Unit
 from storage.world import stamp
@@ -41,7 +42,7 @@ COMPLAINTS_MAX = 400
 
 
 class PreKeysAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of a `pre_keys` act, as crypto.prekeys.act_fields makes them."""
+    """The fields of a `pre_keys` act, as crypto.sealing.prekeys.act_fields makes them."""
 
     trustee: TrusteeId
     batch: Annotated[int, msgspec.Meta(ge=0)]

@@ -21,8 +21,8 @@ import msgspec
 
 from bidding import box, lots
 from bidding.box import Stored
-from crypto import body, header
 from crypto.refusal import Refused
+from crypto.sealing import body, header
 from storage.blobs import Blobs
 from storage.ports import Below, Row
 from storage.unit import Database, Unit

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from crypto import header as headers
-from crypto import lock, lottery, signing
-from crypto.header import Header
+from crypto import lottery, signing
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import header as headers
+from crypto.sealing import lock
+from crypto.sealing.header import Header
 
 SIGNED_LABEL: Final = "draw/v1 contribution"
 

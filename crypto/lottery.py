@@ -7,7 +7,7 @@ docs/spec/lottery.md; 招标投标法实施条例 §46 (experts are drawn at ran
 
 Whoever makes one contribution can refuse to take part; they cannot choose, foresee or spoil a seat. Everything here is
 a function of public acts and of r_1 … r_m, so anybody who has them draws again. Commitments to r are
-crypto/contribution.py, the reader of draw.json is crypto/replay.py.
+crypto/contribution.py, the reader of draw.json is crypto/opening/replay.py.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ docs/spec/release.md §5 and §6. Sans-I/O: `next_step` is a pure function of it
 rules upheld:
 - nothing before the latest signed deadline, under a hold or suspension, after a termination, with fewer than bids_min
   bids, on a stale checkpoint, before the challenge window ends, before every lock has t READY, before a rescue is over;
-- what is not examined (crypto/examination.py) is not opened;
+- what is not examined (crypto/opening/examination.py) is not opened;
 - a key that opened anything for one tender opens nothing for another.
 
 Whoever runs the hall can delay a trustee or make it refuse, in public; they cannot make it open what the acts do not
@@ -19,13 +19,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from crypto import ceremony as ceremonies
-from crypto import examination, hpke, jcs, whole_log
-from crypto.ceremony import Ceremony, Terms
-from crypto.examination import Evidence, Memory, OwnShares, Released, Seat, Trust, Trustee
-from crypto.header import RECORD, Header
+from crypto import jcs
+from crypto.ledger import whole_log
+from crypto.ledger.whole_log import Logged, WholeLog
+from crypto.opening import ceremony as ceremonies
+from crypto.opening import examination
+from crypto.opening.ceremony import Ceremony, Terms
+from crypto.opening.examination import Evidence, Memory, OwnShares, Released, Seat, Trust, Trustee
 from crypto.refusal import Refused
-from crypto.whole_log import Logged, WholeLog
+from crypto.sealing import hpke
+from crypto.sealing.header import RECORD, Header
 
 FRESH: Final = timedelta(hours=1)
 

@@ -11,8 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from crypto import hpke
 from crypto.refusal import Refused
+from crypto.sealing import hpke
 
 LOCKS_MIN: Final = 2
 LOCKS_MAX: Final = 4

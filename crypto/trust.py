@@ -21,7 +21,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from crypto import jcs, note, signing
+from crypto import jcs, signing
+from crypto.ledger import note
 from crypto.refusal import Refused
 
 TRUST_BYTES_MAX = 256 * 1024

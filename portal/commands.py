@@ -12,8 +12,10 @@ from typing import Any
 
 from bidding.client.server import Server
 from crypto import terminal
-from portal import demo, durations, folder, rehearsal, serve, settings, sim
+from portal import durations, folder, serve, settings, sim
 from portal.app import ROOMS
+from portal.demo import play as demo
+from portal.demo import rehearsal
 from portal.running import open_hall
 from storage import backup as backups
 from storage.world import RealWorld

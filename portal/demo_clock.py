@@ -12,7 +12,7 @@ from litestar import get, post
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
-from crypto import acts
+from crypto.ledger import acts
 from crypto.refusal import Refused
 from portal import durations
 from portal.running import Running

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crypto import header as headers
-from crypto import jcs, lock, note
-from crypto.receipt import TlogProof
+from crypto import jcs
+from crypto.ledger import note
+from crypto.ledger.receipt import TlogProof
 from crypto.refusal import Refused
+from crypto.sealing import header as headers
+from crypto.sealing import lock
 from crypto.verifier import archive
 from crypto.verifier.archive import Archive
 

@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crypto import note, trust
+from crypto import trust
 from crypto.certificates import Authority
+from crypto.ledger import note
 from crypto.refusal import Refused
 from crypto.signing import Ed25519Signer, P256Signer
 from crypto.trust import Trust

@@ -11,8 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response, get
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, FromQuery
 
-from portal.report_page import yuan
+from portal.demo.report_page import yuan
 from portal.running import Running
 from storage.world import instant, stamp
 from trading import queries
@@ -63,12 +64,12 @@ def routes(running: Running) -> list[BaseRouteHandler]:
         return Response(text, media_type=MediaType.HTML, headers=SECURITY)
 
     @get("/", include_in_schema=False)
-    async def front(q: str | None = None) -> Response[str]:
+    async def front(q: FromQuery[str | None] = None) -> Response[str]:
         lots = await database.read(lambda unit: queries.lots(unit, state=None, q=q, now=world.now()))
         return page("front.html", lots=lots, q=q or "")
 
     @get("/lots/{lot:str}", include_in_schema=False)
-    async def lot(lot: str) -> Response[str]:
+    async def lot(lot: FromPath[str]) -> Response[str]:
         told = await database.read(lambda unit: queries.lot(unit, lot, now=world.now()))
         line = await database.read(lambda unit: queries.timeline(unit, lot, now=world.now()))
         record: list[dict[str, Any]] = []

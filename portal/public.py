@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get, post, put
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter
 from litestar.response import Stream
 
 from crypto.refusal import Refused
@@ -19,7 +19,7 @@ from trading.roles import Permission
 
 Requested = Request[Any, Any, Any]
 TILE_SECONDS = 31_536_000
-Hash = Annotated[str, Parameter(pattern=r"^[0-9a-f]{64}$")]
+Hash = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}$")]
 
 
 def routes(running: Running) -> list[BaseRouteHandler]:
@@ -60,14 +60,14 @@ def routes(running: Running) -> list[BaseRouteHandler]:
         media_type="text/plain; charset=utf-8",
         summary="The newest checkpoint; with cosigned=true the newest that a quorum cosigned",
     )
-    async def checkpoint(cosigned: bool = False) -> bytes:
+    async def checkpoint(cosigned: FromQuery[bool] = False) -> bytes:
         head = await (ledger.witnessed(service.hall.trust) if cosigned else ledger.head())
         if head is None:
             raise Refused("log_empty")
         return head.note.encode()
 
     @get("/log/tile/{path:path}", media_type="application/octet-stream", summary="A tile of the log")
-    async def tile(path: str) -> Response[bytes]:
+    async def tile(path: FromPath[str]) -> Response[bytes]:
         data = await ledger.tile("tile" + path if path.startswith("/") else f"tile/{path}")
         if data is None:
             raise Refused("not_found")
@@ -84,33 +84,33 @@ def routes(running: Running) -> list[BaseRouteHandler]:
 
     @get("/api/v1/lots", summary="Published lots")
     async def lots(
-        where: Annotated[str | None, Parameter(query="state")] = None, q: str | None = None
+        where: Annotated[str | None, QueryParameter(name="state")] = None, q: FromQuery[str | None] = None
     ) -> list[dict[str, Any]]:
         return await database.read(lambda unit: queries.lots(unit, state=where, q=q, now=world.now()))
 
     @get("/api/v1/lots/{lot:str}", summary="One lot: notice, terms, state")
-    async def lot(lot: str) -> dict[str, Any]:
+    async def lot(lot: FromPath[str]) -> dict[str, Any]:
         return await database.read(lambda unit: queries.lot(unit, lot, now=world.now()))
 
     @get("/api/v1/lots/{lot:str}/timeline", summary="Its public acts, and what is owed by when under which article")
-    async def timeline(lot: str) -> dict[str, Any]:
+    async def timeline(lot: FromPath[str]) -> dict[str, Any]:
         return await database.read(lambda unit: queries.timeline(unit, lot, now=world.now()))
 
     @get("/api/v1/lots/{lot:str}/documents", summary="Its files in force")
-    async def documents(lot: str) -> list[dict[str, Any]]:
+    async def documents(lot: FromPath[str]) -> list[dict[str, Any]]:
         return await database.read(lambda unit: queries.documents(unit, lot))
 
     @get("/api/v1/lots/{lot:str}/files/{sha256:str}", summary="One file")
-    async def file(lot: str, sha256: Hash) -> Stream:
+    async def file(lot: FromPath[str], sha256: Hash) -> Stream:
         entry, segments = await database.read(lambda unit: queries.file_segments(unit, lot, sha256))
         return files.give(segments, blobs=service.blobs, name=entry["name"])
 
     @get("/api/v1/lots/{lot:str}/opening", summary="The opening record")
-    async def opening(lot: str) -> dict[str, Any]:
+    async def opening(lot: FromPath[str]) -> dict[str, Any]:
         return await database.read(lambda unit: queries.opening(unit, lot))
 
     @get("/api/v1/lots/{lot:str}/objects/{name:str}", media_type="application/octet-stream", summary="A public object")
-    async def public_object(lot: str, name: Hash) -> bytes:
+    async def public_object(lot: FromPath[str], name: Hash) -> bytes:
         return await database.read(lambda unit: queries.public_object(unit, lot, name))
 
     @get("/api/v1/chains/{tender_id:str}", summary="What the next public act of a chain must carry")

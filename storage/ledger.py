@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crypto import merkle, note, tiles
+from crypto.ledger import merkle, note, tiles
 from crypto.refusal import Refused
 from storage.ports import Duplicate, Row, Within
 from storage.unit import Database, Unit
@@ -41,7 +41,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """Leaf `index` of an event, its path to the root of `head`, and the leaf itself. crypto.receipt makes a receipt."""
+    """Leaf `index` of an event, its path to the root of `head`, and the leaf itself, as a receipt needs them."""
 
     index: int
     leaf: bytes

@@ -19,7 +19,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crypto import acts, merkle, note, signing, tiles
+from crypto import signing
+from crypto.ledger import acts, merkle, note, tiles
 from crypto.refusal import Refused
 from storage import crash
 from storage.ledger import newest_head, tile_hashes

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from crypto import tiles
+from crypto.ledger import tiles
 from storage import crash, schema
 from storage.ports import AtLeast, Conflict, Duplicate, Engine, Row, Session, Store, Where
 from storage.schema import Spec

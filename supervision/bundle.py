@@ -23,8 +23,11 @@ from typing import Any, Protocol
 from bidding import announcement, ceremony, opening, reading
 from bidding.opening import Case
 from bidding.opening_keys import Desk
-from crypto import acts, combine, hpke, jcs, merkle, tiles
+from crypto import jcs
+from crypto.ledger import acts, merkle, tiles
+from crypto.opening import combine
 from crypto.refusal import Refused
+from crypto.sealing import hpke
 from crypto.verifier import archive
 from crypto.verifier.shown import View
 from storage.unit import Unit

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bidding import lots
-from crypto import acts, note
+from crypto.ledger import acts, note
 from crypto.refusal import Refused
 from crypto.verifier import reading
 from crypto.verifier.shown import Act, View

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crypto import merkle, tiles
+from crypto.ledger import merkle, tiles
 
 CHUNK = 16 * tiles.WIDTH
 """Leaves held in memory at once: at most 16 bundles."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import httpx
 
-from crypto import note, tiles
+from crypto.ledger import note, tiles
 from crypto.refusal import Refused
 from crypto.terminal import Told, Unreachable
 from storage.ledger import Ledger

@@ -21,7 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from crypto import acts, merkle, note, signing, terminal, tiles, trust
+from crypto import signing, terminal, trust
+from crypto.ledger import acts, merkle, note, tiles
 from crypto.refusal import Refused
 from crypto.terminal import Unreachable
 from crypto.trust import Trust

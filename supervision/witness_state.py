@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from crypto import merkle, note, signing, trust
+from crypto import signing, trust
+from crypto.ledger import merkle, note
 from crypto.refusal import Refused
 from crypto.terminal import Unreadable
 from crypto.trust import Trust

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from crypto import acts, jcs, merkle, signing
+from crypto import jcs, signing
+from crypto.ledger import acts, merkle
 from crypto.refusal import Refused
 from crypto.signing import Signer
 from storage import world

@@ -16,8 +16,9 @@ import msgspec
 from crypto.refusal import Refused
 from crypto.roster import Lock, Roster
 from storage.unit import Unit
-from trading import graphs, rulebook, tenders, trustees
+from trading import rulebook, tenders, trustees
 from trading.hall import Hall
+from trading.people import graphs
 from trading.roles import Parties
 from trading.rulebook import Rulebook
 from trading.tender import Tender

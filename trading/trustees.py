@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from crypto.refusal import Refused
 from crypto.roster import Roster
-from trading.organisations import Graph
+from trading.people.organisations import Graph
 from trading.roles import Parties
 from trading.rulebook import Rulebook
 from trading.tender_document import TenderDocument

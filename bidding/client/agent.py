@@ -22,14 +22,15 @@ from bidding.client import ledger, world
 from bidding.client import notice as notices
 from bidding.client.keys import KeyFolder
 from bidding.client.server import Server
-from crypto import ceremony as ceremonies
-from crypto import jcs, note, release, signing, whole_log
-from crypto.examination import Evidence, Memory, Trust, Trustee
-from crypto.frozen import PrivateEvidence, Submission, Withdrawal
+from crypto import jcs, release, signing
+from crypto.ledger import note, whole_log
+from crypto.ledger.whole_log import Logged, Stamp, WholeLog
+from crypto.opening import ceremony as ceremonies
+from crypto.opening.examination import Evidence, Memory, Trust, Trustee
+from crypto.opening.frozen import PrivateEvidence, Submission, Withdrawal
 from crypto.refusal import Refused
 from crypto.release import Refuses, Releases, Rests, SaysReady, Step, Waits
 from crypto.terminal import Told
-from crypto.whole_log import Logged, Stamp, WholeLog
 
 Did = Literal["ready", "released", "refused", "waits", "rests"]
 FROZEN = "/api/v1/bidding/frozen"

@@ -38,8 +38,10 @@ from bidding.client.identity import Identity
 from bidding.client.preparing import Prepared
 from bidding.client.server import Server
 from bidding.client.submitting import Handed
-from crypto import amount, ceremony, recovery, terminal, words
+from crypto import amount, terminal, words
+from crypto.opening import ceremony
 from crypto.refusal import Refused
+from crypto.sealing import recovery
 from crypto.terminal import Unreachable
 
 TABLES = ("crypto", "bidding.client")

@@ -16,10 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crypto import body, header, jcs, signing
-from crypto.header import SEGMENT_BYTES, Header
+from crypto import jcs, signing
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import body, header
+from crypto.sealing.header import SEGMENT_BYTES, Header
 from crypto.terminal import Unreadable
 
 MAGIC = b"SEALBIDF"

@@ -32,8 +32,8 @@ from cryptography.hazmat.primitives.serialization import (
 from bidding.client import files
 from bidding.client.server import Server
 from crypto import certificates, signing, trust
-from crypto.manifest import Bidder
 from crypto.refusal import Refused
+from crypto.sealing.manifest import Bidder
 from crypto.signing import P256Signer
 from crypto.terminal import Unreadable
 from crypto.trust import Trust

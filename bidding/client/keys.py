@@ -19,13 +19,16 @@ from typing import Any
 
 from bidding.client import files, identity, ledger
 from bidding.client.server import Server
-from crypto import acts, certified, jcs, prekeys, receipt
-from crypto.examination import Memory, Trustee
-from crypto.prekeys import PreKey
+from crypto import jcs
+from crypto.ledger import acts, receipt
+from crypto.ledger.whole_log import WholeLog
+from crypto.opening import certified
+from crypto.opening.examination import Memory, Trustee
 from crypto.refusal import Refused
+from crypto.sealing import prekeys
+from crypto.sealing.prekeys import PreKey
 from crypto.signing import Ed25519Signer
 from crypto.trust import Trust
-from crypto.whole_log import WholeLog
 
 RECEIPTS_MAX = 1000
 SEATS = {

@@ -14,11 +14,12 @@ from typing import Any
 
 from bidding.client import files
 from bidding.client.server import Server
-from crypto import jcs, note, tiles
+from crypto import jcs
+from crypto.ledger import note, tiles
+from crypto.ledger.whole_log import WholeLog
 from crypto.refusal import Refused
 from crypto.terminal import Told, Unreachable
 from crypto.trust import Trust
-from crypto.whole_log import WholeLog
 
 READING_BYTES_MAX = 256 << 20
 ASK_AGAIN_SECONDS = 0.25

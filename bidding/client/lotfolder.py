@@ -21,12 +21,12 @@ from bidding.client import notice as notices
 from bidding.client.identity import Identity
 from bidding.client.notice import Notice
 from bidding.client.server import Server, segment
-from crypto import ceremony as ceremonies
-from crypto import manifest
+from crypto.ledger.whole_log import WholeLog
+from crypto.opening import ceremony as ceremonies
 from crypto.refusal import Refused
+from crypto.sealing import manifest
 from crypto.terminal import Unreachable, Unreadable
 from crypto.trust import Trust
-from crypto.whole_log import WholeLog
 
 OBJECT_BYTES_MAX = 16 << 20
 WITNESSED_TRIES = 20

@@ -15,12 +15,14 @@ from datetime import datetime
 from typing import Any
 
 from bidding.client.server import Server
-from crypto import ceremony as ceremonies
-from crypto import certified, jcs, note
-from crypto.ceremony import Ceremony, Terms
+from crypto import jcs
+from crypto.ledger import note
+from crypto.ledger.whole_log import Logged, WholeLog
+from crypto.opening import ceremony as ceremonies
+from crypto.opening import certified
+from crypto.opening.ceremony import Ceremony, Terms
 from crypto.refusal import Refused
 from crypto.trust import Trust
-from crypto.whole_log import Logged, WholeLog
 
 
 @dataclass(frozen=True, slots=True)

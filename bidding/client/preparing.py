@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bidding.client import files
-from crypto import amount, header, manifest
-from crypto.manifest import Bidder, OpeningList
+from crypto import amount
 from crypto.refusal import Refused
+from crypto.sealing import header, manifest
+from crypto.sealing.manifest import Bidder, OpeningList
 
 State = Literal["ok", "missing", "wrong_envelope", "optional"]
 FIELDS = frozenset({"name", "uscc", "price_fen", "period_days", "quality", "leader", "files"})

@@ -17,10 +17,11 @@ from bidding.client.bidfile import BidFile, Envelope
 from bidding.client.identity import Identity
 from bidding.client.notice import Notice
 from bidding.client.server import Server
-from crypto import body, envelope, hpke, lock, recovery, signing
-from crypto.header import RECORD
-from crypto.recovery import Recovery
+from crypto import signing
 from crypto.refusal import Refused
+from crypto.sealing import body, envelope, hpke, lock, recovery
+from crypto.sealing.header import RECORD
+from crypto.sealing.recovery import Recovery
 
 RESCUE_INFO = b"sealbid/v1 rescue\0"
 

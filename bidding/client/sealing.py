@@ -24,10 +24,10 @@ from bidding.client.bidfile import BidFile, Writer
 from bidding.client.identity import Identity
 from bidding.client.notice import Notice
 from bidding.client.preparing import Planned, Prepared
-from crypto import body, envelope, header, lock, manifest, recovery
-from crypto.envelope import Sealed
-from crypto.recovery import Recovery
 from crypto.refusal import Refused
+from crypto.sealing import body, envelope, header, lock, manifest, recovery
+from crypto.sealing.envelope import Sealed
+from crypto.sealing.recovery import Recovery
 from crypto.terminal import Unreadable
 
 PASSPHRASE_VARIABLE = "TRADEHALL_PASSPHRASE"

@@ -25,8 +25,10 @@ from bidding.client.identity import Identity
 from bidding.client.notice import Notice
 from bidding.client.server import Server, segment
 from bidding.client.submitting import Handed
-from crypto import envelope, jcs, receipt
+from crypto import jcs
+from crypto.ledger import receipt
 from crypto.refusal import Refused
+from crypto.sealing import envelope
 from crypto.terminal import Told, Unreachable, Unreadable
 
 STAGES = {

@@ -26,9 +26,10 @@ from typing import Any, Literal
 from bidding.client import bidfile, files
 from bidding.client.bidfile import BidFile, Envelope
 from bidding.client.server import Server, segment
-from crypto import header, receipt
-from crypto.receipt import ReceiptProved
+from crypto.ledger import receipt
+from crypto.ledger.receipt import ReceiptProved
 from crypto.refusal import Refused
+from crypto.sealing import header
 from crypto.terminal import Told, Unreachable
 from crypto.trust import Trust
 

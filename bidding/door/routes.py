@@ -16,8 +16,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from bidding import queries, uploads, verbs
-from crypto import header
 from crypto.refusal import Refused
+from crypto.sealing import header
 from trading.counter import identity, strict
 from trading.counter.service import Service
 from trading.counter.verbs import routes as verb_routes

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crypto import trust as trusts
-from crypto.receipt import HEADER as RECEIPT_HEADER
+from crypto.ledger.receipt import HEADER as RECEIPT_HEADER
 from crypto.refusal import Refused
 from crypto.trust import Trust
 from crypto.verifier import archive, checks, others

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from crypto import certificates, note, signing
+from crypto import certificates, signing
+from crypto.ledger import note
 from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.trust import Trust

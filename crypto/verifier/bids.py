@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from crypto import envelope, header
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import envelope, header
 from crypto.verifier.anchors import Case
 from crypto.verifier.findings import CLOCKWORK, PLATFORM, Failed, Remarks, judge, need
 from crypto.verifier.shown import Bundle, Event, Submission

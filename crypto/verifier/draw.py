@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crypto import header, lock, signing
+from crypto import signing
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import header, lock
 from crypto.verifier.anchors import Case
 from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Remarks, fail, judge, need
 from crypto.verifier.opening import Released, combine, releases

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 
-from crypto import acts, merkle, note
+from crypto.ledger import acts, merkle, note
 from crypto.verifier.anchors import Case
 from crypto.verifier.findings import PLATFORM, Remarks, judge, need
 from crypto.verifier.shown import Act, Bundle, Event

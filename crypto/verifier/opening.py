@@ -13,10 +13,11 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from crypto import body, envelope, header, lock, note
-from crypto.manifest import Bidder
+from crypto.ledger import note
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import body, envelope, header, lock
+from crypto.sealing.manifest import Bidder
 from crypto.verifier.anchors import Case
 from crypto.verifier.bids import terms_of
 from crypto.verifier.findings import PLATFORM, ROOM, Remarks, fail, judge, need

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from crypto import acts, header, jcs, lock, merkle, note, receipt, signing
-from crypto.receipt import TlogProof
+from crypto import jcs, signing
+from crypto.ledger import acts, merkle, note, receipt
+from crypto.ledger.receipt import TlogProof
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import header, lock
 from crypto.trust import Trust
 from crypto.verifier import draw, fields, recount, shapes
 from crypto.verifier.checks import guarded

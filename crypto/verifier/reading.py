@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from crypto import acts, jcs, merkle, note
+from crypto import jcs
+from crypto.ledger import acts, merkle, note
 from crypto.refusal import Refused
 from crypto.verifier import fields
 from crypto.verifier.archive import Archive

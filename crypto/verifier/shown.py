@@ -11,7 +11,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from crypto import certificates, header, note
+from crypto import certificates
+from crypto.ledger import note
+from crypto.sealing import header
 from crypto.verifier import shapes
 from crypto.verifier.archive import Archive
 

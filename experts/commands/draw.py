@@ -27,10 +27,11 @@ from experts.pool import Expert
 from experts.room import Attempt, Contribution, Opened, Room
 from storage.unit import Unit
 from storage.world import instant, stamp
-from trading import fold, graphs, journal, queries, rosters, tenders
+from trading import fold, journal, queries, rosters, tenders
 from trading.calendar import legal_day
 from trading.hall import Hall
 from trading.journal import Logged, Outcome
+from trading.people import graphs
 from trading.roles import Actor, Permission, Role
 from trading.rulebook import Rulebook
 from trading.tender import Tender

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from crypto import acts
+from crypto.ledger import acts
 from crypto.refusal import Refused
 from experts import pool_files, specialties
 from experts.pool import Expert, Status, Title

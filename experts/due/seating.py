@@ -16,11 +16,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from crypto import combine, contribution, lottery
-from crypto import header as headers
-from crypto.header import Header
+from crypto import contribution, lottery
+from crypto.opening import combine
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import header as headers
+from crypto.sealing.header import Header
 from experts import avoidance, notices, panel, room
 from experts.commands import draw as draws
 from experts.commands import pool as register

@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from bidding import commands, uploads
-from crypto import amount, envelope, lock, manifest, signing
-from crypto import header as headers
-from crypto.body import SegmentTree
+from crypto import amount, signing
 from crypto.roster import Roster
+from crypto.sealing import envelope, lock, manifest
+from crypto.sealing import header as headers
+from crypto.sealing.body import SegmentTree
 from portal.simulation.hall import SimulatedHall
 from portal.simulation.keys import Company
 from storage.world import Entropy

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from bidding.opening_keys import Desk
-from crypto import merkle, note, signing
+from crypto import signing
+from crypto.ledger import merkle, note
 from crypto.refusal import Refused
 from portal import clockwork, jobs
 from portal.folder import Card, Folder

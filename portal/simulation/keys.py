@@ -18,8 +18,10 @@ from typing import Any
 
 from stdnum.cn import uscc as usccs
 
-from crypto import certificates, note, prekeys, signing, trust
+from crypto import certificates, signing, trust
 from crypto.certificates import Authority
+from crypto.ledger import note
+from crypto.sealing import prekeys
 from crypto.signing import Ed25519Signer, P256Signer
 from storage.world import SeededEntropy
 from trading.roles import Actor, Role

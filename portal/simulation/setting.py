@@ -1,6 +1,6 @@
 """Setting up a simulated hall: organisations, accounts, certificates, trustees, the register, as a real hall logs them.
 
-The same acts in the same order as portal/enlist.py, without its folders, so that a bundle of a simulated tender is
+The same acts in the same order as portal/demo/enlist.py, without its folders, so that a bundle of a simulated tender is
 judged by the same checks.
 """
 
@@ -14,15 +14,18 @@ import msgspec
 
 from bidding import trustee_commands
 from bidding.commands import REVOCATIONS
-from crypto import acts, prekeys, signing
+from crypto import signing
+from crypto.ledger import acts
+from crypto.sealing import prekeys
 from experts.commands import pool
 from portal.simulation.hall import SimulatedHall
 from portal.simulation.keys import GROUPS, Company
 from portal.simulation.trustees import ANYBODY
 from storage.unit import Unit
-from trading import graphs, journal, organisations
+from trading import journal
 from trading.commands import parties
-from trading.organisations import Organisation
+from trading.people import graphs, organisations
+from trading.people.organisations import Organisation
 from trading.roles import Role
 
 

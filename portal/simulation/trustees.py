@@ -15,11 +15,13 @@ from typing import Any
 import msgspec
 
 from bidding import evidence, trustee_commands
-from crypto import jcs, note, prekeys, release, signing, trust, whole_log
-from crypto.examination import Evidence, Memory, Trustee
-from crypto.frozen import PrivateEvidence, Submission, Withdrawal
+from crypto import jcs, release, signing, trust
+from crypto.ledger import note, whole_log
+from crypto.ledger.whole_log import WholeLog
+from crypto.opening.examination import Evidence, Memory, Trustee
+from crypto.opening.frozen import PrivateEvidence, Submission, Withdrawal
 from crypto.refusal import Refused
-from crypto.whole_log import WholeLog
+from crypto.sealing import prekeys
 from portal.simulation.hall import SimulatedHall
 from portal.simulation.keys import ORIGIN, Seat
 from storage.world import stamp

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from datetime import UTC, datetime
 
-from crypto import acts, merkle, note, signing
+from crypto import signing
+from crypto.ledger import acts, merkle, note
 from crypto.refusal import Refused
 
 

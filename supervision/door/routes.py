@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from litestar import Request, get
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 from bidding.opening_keys import Desk
@@ -38,7 +38,10 @@ def routes(service: Service, *, room: Desk | None) -> list[BaseRouteHandler]:
         operation_id="supervision_bundle",
     )
     async def get_bundle(
-        request: Requested, lot: str, view: Literal["public", "full"] = "public", power: str | None = None
+        request: Requested,
+        lot: FromPath[str],
+        view: FromQuery[Literal["public", "full"]] = "public",
+        power: FromQuery[str | None] = None,
     ) -> Stream:
         actor = await identity.of(request, service, anonymous=True)
         if view == "full":
@@ -68,13 +71,13 @@ def routes(service: Service, *, room: Desk | None) -> list[BaseRouteHandler]:
     )
     async def get_trail(
         request: Requested,
-        lot: str,
-        form: Annotated[Literal["jsonl", "xlsx"], Parameter(query="format")] = "jsonl",
-        person: str | None = None,
-        kind: str | None = None,
-        since: Annotated[str | None, Parameter(query="from")] = None,
-        until: Annotated[str | None, Parameter(query="to")] = None,
-        power: str | None = None,
+        lot: FromPath[str],
+        form: Annotated[Literal["jsonl", "xlsx"], QueryParameter(name="format")] = "jsonl",
+        person: FromQuery[str | None] = None,
+        kind: FromQuery[str | None] = None,
+        since: Annotated[str | None, QueryParameter(name="from")] = None,
+        until: Annotated[str | None, QueryParameter(name="to")] = None,
+        power: FromQuery[str | None] = None,
     ) -> Stream:
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.TRAIL_READ)

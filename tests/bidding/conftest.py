@@ -19,14 +19,16 @@ from stdnum.cn import uscc as usccs
 
 from bidding import announcement, clock, commands, evidence, opening_keys, trustee_commands, uploads
 from bidding.opening_keys import Desk, FileVault
-from crypto import acts, certificates, envelope, manifest, note, prekeys, release, signing, trust, whole_log
-from crypto import header as headers
+from crypto import certificates, release, signing, trust
 from crypto.certificates import Authority
-from crypto.examination import Evidence, Memory, Trustee
-from crypto.frozen import PrivateEvidence, Submission, Withdrawal
+from crypto.ledger import acts, note, whole_log
+from crypto.ledger.whole_log import WholeLog
+from crypto.opening.examination import Evidence, Memory, Trustee
+from crypto.opening.frozen import PrivateEvidence, Submission, Withdrawal
 from crypto.roster import Roster
+from crypto.sealing import envelope, manifest, prekeys
+from crypto.sealing import header as headers
 from crypto.signing import Ed25519Signer, P256Signer
-from crypto.whole_log import WholeLog
 from storage import memory
 from storage.blobs import FileBlobs
 from storage.ledger import Ledger
@@ -34,12 +36,13 @@ from storage.sequencer import Sequencer
 from storage.unit import Database, Unit
 from storage.world import DemoWorld, SeededEntropy
 from trading import clock as trading_clock
-from trading import graphs, journal, organisations, tenders
+from trading import journal, tenders
 from trading.commands import entry, notice, parties
 from trading.hall import Hall
 from trading.journal import Outcome
 from trading.markets.construction import NATIONAL
-from trading.organisations import Organisation
+from trading.people import graphs, organisations
+from trading.people.organisations import Organisation
 from trading.roles import Actor, Role
 from trading.tender import Tender
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from bidding import box, commands
-from crypto import header as headers
 from crypto import signing
 from crypto.refusal import Refused
 from crypto.roster import Lock, Roster
-from trading import graphs, organisations
-from trading.organisations import Edge
+from crypto.sealing import header as headers
+from trading.people import graphs, organisations
+from trading.people.organisations import Edge
 from trading.roles import Role
 
 Play = Callable[..., None]

@@ -12,7 +12,7 @@ import pytest
 
 from bidding import ceremony, clock, lots
 from crypto import signing
-from crypto.frozen import Submitted, Withdrawn
+from crypto.opening.frozen import Submitted, Withdrawn
 from trading import journal, tenders
 from trading.commands import notice
 from trading.lifecycle import State

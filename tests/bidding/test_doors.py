@@ -17,11 +17,12 @@ from litestar.datastructures import State
 from bidding import uploads
 from bidding.door import reading_routes, routes
 from bidding.trustee_door import routes as trustee_routes
-from crypto import receipt, words
+from crypto import words
+from crypto.ledger import receipt
 from crypto.refusal import Refused
-from trading import tokens
 from trading.counter import problems
 from trading.counter.service import Service
+from trading.people import tokens
 
 Play = Callable[..., None]
 ROOMS = ("crypto", "storage", "trading", "bidding", "portal")

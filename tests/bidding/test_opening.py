@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from bidding import announcement, ceremony, commands, objections, opening, reading
-from crypto import hpke, jcs, release, signing
+from crypto import jcs, release, signing
 from crypto.refusal import Refused
+from crypto.sealing import hpke
 from trading import queries, tenders
 from trading.lifecycle import State
 

@@ -15,7 +15,7 @@ import pytest
 
 from bidding import commands, evidence, opening, queries, uploads
 from crypto import signing
-from crypto.examination import Evidence
+from crypto.opening.examination import Evidence
 from crypto.refusal import Refused
 from storage.unit import Database
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bidding import uploads
-from crypto import header
 from crypto.refusal import Refused
+from crypto.sealing import header
 from storage.blobs import FileBlobs
 
 Play = Callable[..., None]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from crypto import acts, merkle, note, signing, tiles
+from crypto import signing
+from crypto.ledger import acts, merkle, note, tiles
 from crypto.refusal import Refused
 from storage.ledger import Ledger
 from storage.sequencer import Batch, Sequencer

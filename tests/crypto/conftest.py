@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from crypto import body, envelope, header, hpke, lock, manifest, signing
-from crypto.header import Header
+from crypto import signing
 from crypto.roster import Lock, Roster
+from crypto.sealing import body, envelope, header, hpke, lock, manifest
+from crypto.sealing.header import Header
 
 LOT = "E4401000001001"
 BIDDER = manifest.Bidder("南岭路桥有限公司", "91440101MA5CTR0001")

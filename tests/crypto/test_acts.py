@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from crypto import acts, jcs, merkle, signing
+from crypto import jcs, signing
+from crypto.ledger import acts, merkle
 from crypto.refusal import Refused
 
 SALT_P, SALT_C = bytes(range(32)), bytes(range(32, 64))

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from crypto import body, header, lock, merkle
+from crypto.ledger import merkle
 from crypto.refusal import Refused
+from crypto.sealing import body, header, lock
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/c2sp-chunked/aes-256-gcm.json").read_text())["vectors"]
 DEK, SALT, CONTEXT = b"k" * 32, b"s" * 24, b"sealbid/v1 body\0" + b"h" * 32

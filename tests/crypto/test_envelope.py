@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crypto import body, envelope, header, jcs, lock, manifest, signing
+from crypto import jcs, signing
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import body, envelope, header, lock, manifest
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/sealbid/verdicts.json").read_text())
 MIB = 1024 * 1024

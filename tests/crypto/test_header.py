@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crypto import envelope, header, hpke, signing
+from crypto import signing
 from crypto.refusal import Refused
 from crypto.roster import Lock, Roster
+from crypto.sealing import envelope, header, hpke
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/sealbid/header.json").read_text())
 

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from crypto import hpke
 from crypto.refusal import Refused
+from crypto.sealing import hpke
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 P = 2**255 - 19

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from crypto import header, hpke, lock, shamir
-from crypto.header import Header, SealedLock, SealedShare
 from crypto.refusal import Refused
 from crypto.roster import Roster
+from crypto.sealing import header, hpke, lock, shamir
+from crypto.sealing.header import Header, SealedLock, SealedShare
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/sealbid/header.json").read_text())
 

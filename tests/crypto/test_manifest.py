@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from crypto import jcs, manifest
+from crypto import jcs
 from crypto.refusal import Refused
+from crypto.sealing import manifest
 
 NAMES = json.loads((Path(__file__).parents[1] / "vectors/sealbid/names.json").read_text())
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crypto import merkle
+from crypto.ledger import merkle
 from crypto.refusal import Refused
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "rfc6962"

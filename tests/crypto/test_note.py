@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from crypto import merkle, note, signing
+from crypto import signing
+from crypto.ledger import merkle, note
 from crypto.refusal import Refused
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "c2sp" / "notes.json").read_text())

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from crypto import hpke, lock, prekeys
 from crypto.refusal import Refused
+from crypto.sealing import hpke, lock, prekeys
 
 ORIGIN = "hall.example/ledger/rehearsal"
 KNOWN = "738b158c7772470d7cd5c5f92e505ee8a5a3159bdd8c46ceaade0228bb479630"

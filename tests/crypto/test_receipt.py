@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from crypto import acts, jcs, merkle, note, receipt, signing
+from crypto import jcs, signing
+from crypto.ledger import acts, merkle, note, receipt
 from crypto.refusal import Refused
 
 ANSWERS = json.loads((Path(__file__).parent.parent / "vectors" / "ledger" / "answers.json").read_text())

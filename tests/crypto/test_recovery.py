@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crypto import envelope, recovery
 from crypto.refusal import Refused
+from crypto.sealing import envelope, recovery
 
 PASSPHRASE = "开标之前不要丢失 é"
 

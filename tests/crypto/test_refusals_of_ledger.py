@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import crypto
-from crypto import merkle, note
+from crypto.ledger import merkle, note
 from crypto.refusal import Refused
 
 ROOM = Path(crypto.__file__).parent

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crypto import merkle, tiles
+from crypto.ledger import merkle, tiles
 from crypto.refusal import Refused
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "c2sp" / "notes.json").read_text())

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from crypto import certificates, note, signing, trust
+from crypto import certificates, signing, trust
+from crypto.ledger import note
 from crypto.refusal import Refused
 
 

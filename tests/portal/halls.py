@@ -10,14 +10,14 @@ from typing import Any
 
 import httpx
 
-from portal import rehearsal, script
-from portal.cast import Cast
-from portal.hall_thread import HallThread
+from portal.demo import rehearsal, script
+from portal.demo.cast import Cast
+from portal.demo.hall_thread import HallThread
+from portal.demo.stage import Stage
+from portal.demo.stage_bids import Bidders
+from portal.demo.watchers import Watchers
 from portal.running import Running
 from portal.settings import Settings
-from portal.stage import Stage
-from portal.stage_bids import Bidders
-from portal.watchers import Watchers
 from storage.world import SeededEntropy
 from trading.commands import parties
 from trading.roles import Role

@@ -4,6 +4,7 @@ document (RFC 9457) with a code and a sentence in both languages; nothing ends i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -273,14 +274,14 @@ def test_a_request_that_is_no_http_does_not_stop_the_hall(hall: Hall) -> None:
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST " + ASK.encode() + b" HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
     ):
-        with socket.create_connection(("127.0.0.1", where.port or 0), timeout=10) as line:
+        with (
+            socket.create_connection(("127.0.0.1", where.port or 0), timeout=10) as line,
+            contextlib.suppress(OSError),  # The server may hang up at any byte of the junk.
+        ):
             line.sendall(junk)
             line.shutdown(socket.SHUT_WR)
             line.settimeout(5)
-            try:
-                line.recv(1 << 16)
-            except OSError:
-                continue
+            line.recv(1 << 16)
     assert hall.http.get("/health").status_code == 200
 
 

@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from portal import commands
-from portal.hall_thread import free_port
+from portal.demo.hall_thread import free_port
 
 if TYPE_CHECKING:
     from tests.portal.halls import Hall

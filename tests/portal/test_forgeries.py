@@ -13,11 +13,11 @@ from crypto import jcs, trust
 from crypto.refusal import Refused
 from crypto.verifier import __main__ as verify
 from crypto.verifier import archive
-from portal import forgeries
-from portal.cast import Cast, Member, TrusteeSeat
+from portal.demo import forgeries
+from portal.demo.cast import Cast, Member, TrusteeSeat
+from portal.demo.forgeries import Forgery
+from portal.demo.forging import Book, Keys
 from portal.folder import Card, Folder
-from portal.forgeries import Forgery
-from portal.forging import Book, Keys
 from trading.roles import Role
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

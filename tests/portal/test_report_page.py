@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from portal import report_page
+from portal.demo import report_page
 
 GOLDEN = Path(__file__).parents[1] / "golden/road-maintenance.json"
 STORY = [

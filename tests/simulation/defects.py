@@ -20,8 +20,9 @@ from msgspec import structs
 
 from bidding import announcement, box
 from bidding import ceremony as openings
-from crypto import ceremony as protocol
-from crypto import frozen, jcs, lottery
+from crypto import jcs, lottery
+from crypto.opening import ceremony as protocol
+from crypto.opening import frozen
 from crypto.refusal import Refused
 from experts import avoidance, scoring
 from experts.commands import scoring as sheets

@@ -17,7 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from crypto import merkle, note, signing
+from crypto import signing
+from crypto.ledger import merkle, note
 from storage import blobs, broker, crash, engine, migrate
 from storage.ledger import Ledger
 from storage.outbox import Job, Outbox

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from crypto import merkle, note, signing
+from crypto import signing
+from crypto.ledger import merkle, note
 from crypto.refusal import Refused
 from storage import backup, blobs, engine, migrate
 from storage.ledger import Ledger

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from crypto import acts, merkle, note, signing, tiles, trust
+from crypto import signing, trust
 from crypto.certificates import Authority
+from crypto.ledger import acts, merkle, note, tiles
 from crypto.signing import Ed25519Signer
 from crypto.terminal import Unreachable
 from storage.world import SeededEntropy, stamp

@@ -17,8 +17,8 @@ from storage.world import stamp
 from supervision.door import routes
 from trading.counter import problems
 from trading.counter.service import Service
+from trading.people.tokens import token_hash
 from trading.roles import Actor, Role
-from trading.tokens import token_hash
 
 Doing = Callable[[Any], Awaitable[None]]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from crypto import jcs, note
+from crypto import jcs
+from crypto.ledger import note
 from crypto.verifier import archive
 from storage import engine, migrate
 from supervision import bundle

@@ -12,7 +12,7 @@ import msgspec
 import openpyxl
 import pytest
 
-from crypto import merkle
+from crypto.ledger import merkle
 from crypto.refusal import Refused
 from crypto.verifier import archive
 from supervision import bundle, trail

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from crypto import acts, jcs, merkle, note, signing
+from crypto import jcs, signing
+from crypto.ledger import acts, merkle, note
 from crypto.refusal import Refused
 from crypto.terminal import Told, Unreachable
 from storage import memory, migrate

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from crypto import acts
+from crypto.ledger import acts
 from trading import lifecycle
 from trading.lifecycle import CAUSED_BY, CLOCK, TERMINAL, TRANSITIONS, State
 from trading.rulebook import Rulebook

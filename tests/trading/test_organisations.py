@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crypto.refusal import Refused
-from trading import organisations
-from trading.organisations import Edge, Graph, Organisation
+from trading.people import organisations
+from trading.people.organisations import Edge, Graph, Organisation
 from trading.roles import Appointment, Parties, Role
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from crypto.refusal import Refused
 from crypto.roster import Lock, Roster
-from trading import organisations, trustees
-from trading.organisations import Edge, Graph, Organisation
+from trading import trustees
+from trading.people import organisations
+from trading.people.organisations import Edge, Graph, Organisation
 from trading.roles import Parties
 from trading.rulebook import Rulebook
 from trading.tender_document import TenderDocument

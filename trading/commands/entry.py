@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from crypto import acts
+from crypto.ledger import acts
 from crypto.refusal import Refused
 from storage.unit import Unit
 from storage.world import stamp

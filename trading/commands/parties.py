@@ -17,10 +17,11 @@ import msgspec
 from crypto import certificates, signing
 from crypto.refusal import Refused
 from storage.unit import Unit
-from trading import codes, graphs, journal, organisations, roles, tokens
+from trading import codes, journal, roles
 from trading.hall import Hall
 from trading.journal import Outcome
-from trading.organisations import Edge, Organisation
+from trading.people import graphs, organisations, tokens
+from trading.people.organisations import Edge, Organisation
 from trading.roles import Actor, Appointment, Permission, Role
 
 CERTIFICATE_DAYS = 1825

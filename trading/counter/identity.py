@@ -13,8 +13,8 @@ from crypto.refusal import Refused
 from storage.unit import Unit
 from storage.world import stamp
 from trading.counter.service import Service
+from trading.people.tokens import token_hash
 from trading.roles import MATRIX, Actor, Permission, Role
-from trading.tokens import token_hash
 
 ANONYMOUS = "anonymous"
 DEVICE_CHARACTERS_MAX = 200

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crypto import receipt
+from crypto.ledger import receipt
 from trading.journal import Logged
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 
 from crypto.refusal import Refused
 from storage.ports import Below
@@ -83,7 +84,8 @@ def _route(verb: Verb, service: Service) -> HTTPRouteHandler:
 
     handle.__name__ = handle.__qualname__ = verb.path.strip("/").replace("/", "_")
     handle.__doc__ = verb.summary
-    handle.__annotations__ = {"request": Requested, "data": verb.command, "return": Response[bytes]}
+    body: Any = verb.command
+    handle.__annotations__ = {"request": Requested, "data": JSONBody[body], "return": Response[bytes]}  # type: ignore[misc]
     return post(
         "/api/v1" + verb.path,
         status_code=200,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, get
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
 
 from crypto.refusal import Refused
 from storage.unit import Unit
@@ -24,11 +25,11 @@ def routes(service: Service) -> list[BaseRouteHandler]:
     database = service.database
 
     @get("/api/v1/lots/{lot:str}/objections", summary="Objections of a lot: the owner's all, a bidder's own")
-    async def objections(request: Requested, lot: str) -> list[dict[str, Any]]:
+    async def objections(request: Requested, lot: FromPath[str]) -> list[dict[str, Any]]:
         return await _texts(request, lot, "objection", Permission.OBJECTION_ANSWER)
 
     @get("/api/v1/lots/{lot:str}/questions", summary="Questions about a lot: the owner's all, a bidder's own")
-    async def questions(request: Requested, lot: str) -> list[dict[str, Any]]:
+    async def questions(request: Requested, lot: FromPath[str]) -> list[dict[str, Any]]:
         return await _texts(request, lot, "question", Permission.TENDER_AMEND)
 
     @get("/api/v1/inbox", summary="My notices, newest first")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from crypto import merkle
+from crypto.ledger import merkle
 from portal.simulation.book import Book
 from portal.simulation.keys import Keys
 from portal.simulation.stores import Disk, Event

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from crypto import receipt
+from crypto.ledger import receipt
 from crypto.refusal import Refused
 from crypto.verifier import __main__ as verifier
 from crypto.verifier.shown import View

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import combinations
 
-from crypto import merkle
+from crypto.ledger import merkle
 from crypto.refusal import Refused
 from portal.simulation.judges.look import Look, at, day
 from portal.simulation.stores import Event

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from crypto import acts, merkle, note, signing
+from crypto import signing
+from crypto.ledger import acts, merkle, note
 from crypto.refusal import Refused
 from portal.simulation.book import Cheat, Extension, Hold
 from portal.simulation.hall import fork

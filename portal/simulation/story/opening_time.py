@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bidding import ceremony, commands, evidence, trustee_commands
-from crypto import contribution, hpke, lock, lottery, release
-from crypto import header as headers
-from crypto.header import Header
+from crypto import contribution, lottery, release
 from crypto.roster import Roster
+from crypto.sealing import header as headers
+from crypto.sealing import hpke, lock
+from crypto.sealing.header import Header
 from experts.commands import draw as draws
 from portal.simulation import trustees
 from portal.simulation.book import Cheat, Sent

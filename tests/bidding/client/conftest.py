@@ -20,14 +20,15 @@ from bidding.client.server import Server
 from crypto.refusal import Refused
 from crypto.terminal import Told as Terminal
 from crypto.terminal import Unreachable
-from portal import durations, rehearsal
-from portal.cast import Cast
-from portal.hall_thread import HallThread
+from portal import durations
+from portal.demo import rehearsal
+from portal.demo.cast import Cast
+from portal.demo.hall_thread import HallThread
+from portal.demo.script import Step
+from portal.demo.stage import Stage
+from portal.demo.watchers import witnesses
 from portal.running import Running
-from portal.script import Step
 from portal.settings import Settings
-from portal.stage import Stage
-from portal.watchers import witnesses
 from storage.world import SeededEntropy, instant
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,8 @@ import pytest
 
 from bidding.client import bidder, bidfile, identity, ledger, notice
 from bidding.client.server import Server
-from crypto import note, signing, trust
+from crypto import signing, trust
+from crypto.ledger import note
 from crypto.refusal import Refused
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bidding.client import files, preparing
 from crypto import words
-from crypto.manifest import Bidder
+from crypto.sealing.manifest import Bidder
 from crypto.terminal import Unreadable
 
 ME = Bidder("澄川路桥工程有限公司", "91139900MA7WJFFQ14")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bidding.client import bidfile, identity, ledger, lotfolder, preparing, recovering, sealing, world
-from crypto import recovery
 from crypto.refusal import Refused
+from crypto.sealing import recovery
 from crypto.terminal import Unreadable
 
 PASSPHRASE = "正确 马 电池 订书钉"

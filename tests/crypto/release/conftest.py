@@ -13,31 +13,13 @@ from typing import Any
 
 import pytest
 
-from crypto import (
-    acts,
-    ceremony,
-    certificates,
-    combine,
-    contribution,
-    envelope,
-    frozen,
-    hpke,
-    jcs,
-    lottery,
-    manifest,
-    merkle,
-    note,
-    prekeys,
-    receipt,
-    release,
-    roster,
-    signing,
-    trust,
-    whole_log,
-)
-from crypto.examination import Evidence, Memory, Trustee
-from crypto.header import Header
-from crypto.whole_log import WholeLog
+from crypto import certificates, contribution, jcs, lottery, release, roster, signing, trust
+from crypto.ledger import acts, merkle, note, receipt, whole_log
+from crypto.ledger.whole_log import WholeLog
+from crypto.opening import ceremony, combine, frozen
+from crypto.opening.examination import Evidence, Memory, Trustee
+from crypto.sealing import envelope, hpke, manifest, prekeys
+from crypto.sealing.header import Header
 
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
 DEADLINE = datetime(2026, 3, 23, 1, tzinfo=UTC)

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from crypto import acts, combine, frozen, hpke, jcs, lock, note, release, whole_log
-from crypto.examination import Memory
+from crypto import jcs, release
+from crypto.ledger import acts, note, whole_log
+from crypto.opening import combine, frozen
+from crypto.opening.examination import Memory
 from crypto.refusal import Refused
+from crypto.sealing import hpke, lock
 
 SECOND = timedelta(seconds=1)
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from crypto import combine, contribution, header, jcs, lottery, release
+from crypto import contribution, jcs, lottery, release
+from crypto.opening import combine
 from crypto.refusal import Refused
+from crypto.sealing import header
 
 
 def code(step: Any) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from crypto import ceremony, certified, frozen, jcs, prekeys, release, roster, signing
-from crypto.examination import Memory
+from crypto import jcs, release, roster, signing
+from crypto.opening import ceremony, certified, frozen
+from crypto.opening.examination import Memory
 from crypto.refusal import Refused
+from crypto.sealing import prekeys
 
 
 def code(step: Any) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from crypto import ceremony, merkle, note, release, whole_log
+from crypto import release
+from crypto.ledger import merkle, note, whole_log
+from crypto.opening import ceremony
 from crypto.refusal import Refused
 
 SECOND = timedelta(seconds=1)

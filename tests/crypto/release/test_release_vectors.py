@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from crypto import ceremony, frozen, hpke, prekeys, release, whole_log
+from crypto import release
+from crypto.ledger import whole_log
+from crypto.opening import ceremony, frozen
+from crypto.sealing import hpke, prekeys
 
 CASES = json.loads((Path(__file__).parents[2] / "vectors" / "release" / "release.json").read_text("utf-8"))
 

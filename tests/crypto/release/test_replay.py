@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from crypto import contribution, header, jcs, lottery, merkle, receipt, release, replay
+from crypto import contribution, jcs, lottery, release
+from crypto.ledger import merkle, receipt
+from crypto.opening import replay
 from crypto.refusal import Refused
+from crypto.sealing import header
 
 
 class Told:

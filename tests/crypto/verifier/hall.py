@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256, shake_256
 from typing import Any
 
-from crypto import acts, certificates, hpke, jcs, merkle, note, signing, trust
+from crypto import certificates, jcs, signing, trust
+from crypto.ledger import acts, merkle, note
 from crypto.roster import Lock, Roster
+from crypto.sealing import hpke
 
 ORIGIN = "localhost/verifier-tests"
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

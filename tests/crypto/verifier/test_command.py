@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crypto import jcs, lock, note, receipt
-from crypto.header import parse_contribution
+from crypto import jcs
+from crypto.ledger import note, receipt
+from crypto.sealing import lock
+from crypto.sealing.header import parse_contribution
 from crypto.verifier.__main__ import main
 
 if TYPE_CHECKING:

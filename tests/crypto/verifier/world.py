@@ -16,7 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from crypto import body, contribution, envelope, header, hpke, jcs, lock, manifest, merkle, note
+from crypto import contribution, jcs
+from crypto.ledger import merkle, note
+from crypto.sealing import body, envelope, header, hpke, lock, manifest
 from crypto.verifier import archive, draw, recount
 from tests.crypto.verifier.hall import Hall, Hidden, Person, stamp
 

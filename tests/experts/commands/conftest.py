@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
-from crypto import certificates, contribution, header, hpke, jcs, lock, note, signing, trust
+from crypto import certificates, contribution, jcs, signing, trust
+from crypto.ledger import note
 from crypto.roster import Roster
+from crypto.sealing import header, hpke, lock
 from crypto.signing import Ed25519Signer, P256Signer
 from experts import clock, room
 from experts.commands import draw, pool, report, review, scoring
@@ -28,12 +30,13 @@ from storage.memory import open_memory
 from storage.sequencer import Sequencer
 from storage.unit import Database, Unit
 from storage.world import DemoWorld, SeededEntropy, stamp
-from trading import graphs, journal, tenders
+from trading import journal, tenders
 from trading.commands import entry, notice, parties
 from trading.hall import Hall
 from trading.journal import Outcome
 from trading.markets import construction
-from trading.organisations import Organisation
+from trading.people import graphs
+from trading.people.organisations import Organisation
 from trading.roles import Actor, Role
 from trading.tender import Tender
 

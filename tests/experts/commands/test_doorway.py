@@ -9,9 +9,9 @@ import pytest
 
 from crypto.refusal import Refused
 from experts.commands import room as doorway
-from trading import graphs, organisations
 from trading.lifecycle import State
-from trading.organisations import Edge, Organisation
+from trading.people import graphs, organisations
+from trading.people.organisations import Edge, Organisation
 from trading.roles import Actor, Role
 
 pytestmark = pytest.mark.anyio

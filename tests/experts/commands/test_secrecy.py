@@ -22,9 +22,9 @@ from experts.verbs import VERBS
 from storage.blobs import FileBlobs
 from storage.ledger import Ledger
 from storage.unit import Unit
-from trading import tokens
 from trading.counter import problems
 from trading.counter.service import Service
+from trading.people import tokens
 from trading.roles import MATRIX, Permission, Role
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,1 @@
+"""Who acts: organisations and their graph, accounts, tokens and sessions."""

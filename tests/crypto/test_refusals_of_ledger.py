@@ -20,7 +20,7 @@ WORDS = tomllib.loads((ROOM / "refusals.toml").read_text(encoding="utf-8"))
 
 def raised() -> Iterator[tuple[str, set[str], str]]:
     """(code, names of its facts, where) of each Refused(…) in these modules."""
-    for path in (ROOM / f"{module}.py" for module in MODULES):
+    for path in (next(ROOM.rglob(f"{module}.py")) for module in MODULES):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused" and node.args:
                 code = node.args[0]

@@ -4,7 +4,7 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo test quick sim serve clean lock
+.PHONY: demo test test-fresh quick sim mutations bench serve clean lock
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
@@ -18,8 +18,20 @@ sim: .venv/.runtime
 test:
 	@$(PYTHON) tests/run.py all
 
+# Both commands of the README on a machine made for it: a minimal Debian in a folder, or a clean clone (it says which).
+test-fresh:
+	@$(PYTHON) tests/fresh.py
+
 quick: .venv/.test
 	@$(PYTHON) tests/run.py quick
+
+# Every mutation of both bundles of a demo, not the seeded share that `make test` tries: hours, not minutes.
+mutations: .venv/.test
+	TRADEHALL_MUTATIONS=full $(BIN)/python -m pytest -q -s -k mutation tests/portal/test_demo.py
+
+# Ratios against something public in the same run; writes build/bench and docs/benchmarks.md.
+bench: .venv/.bench
+	$(BIN)/python bench/run.py
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
@@ -36,6 +48,10 @@ clean:
 
 .venv/.test: .venv/.runtime requirements-test.txt
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements-test.txt
+	@touch $@
+
+.venv/.bench: .venv/.test requirements-bench.txt
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements-bench.txt
 	@touch $@
 
 # For whoever changes a dependency: pins with hashes, no addresses.

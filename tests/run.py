@@ -40,6 +40,7 @@ def pytest(name: str, *arguments: str) -> list[str]:
 
 
 PARTS = [
+    Part("packages", 120, [[sys.executable, "tests/packages.py"]]),
     Part("install", 180, [["make", "--no-print-directory", ".venv/.test"]], quick=True),
     Part(
         "static",
@@ -65,6 +66,8 @@ PARTS = [
     Part("simulation", 240, [pytest("simulation", "-m", "simulation")]),
     Part("demo", 480, [pytest("demo", "-m", "demo")]),
 ]
+NEEDED = ("packages", "install")
+"""Without these nothing else can run."""
 
 
 def main(which: str) -> int:
@@ -80,7 +83,7 @@ def main(which: str) -> int:
             part.failed |= code != 0 and not empty
         part.seconds = time.monotonic() - started
         _count(part)
-        if part.failed and part.name == "install":
+        if part.failed and part.name in NEEDED:
             break
     _table(chosen)
     skipped = sum(part.counts["skipped"] for part in chosen)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from crypto.refusal import Refused
 from storage import s3
@@ -25,7 +25,8 @@ class Settings:
     nor change what the ledger says without a witness or a receipt showing it."""
 
     blobs_url: str = ""
-    """`s3://key:secret@host:port/bucket` (`s3+http://` without TLS). Whoever controls it can withhold ciphertext; they
+    """`s3://key:secret@host:port/bucket` (`s3+http://` without TLS; `?public=https://hall.example` is the address under
+    which clients reach it). Whoever controls it can withhold ciphertext; they
     cannot read it, and under Object Lock they cannot delete what was submitted."""
 
     broker_url: str = ""
@@ -49,17 +50,10 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 def s3_store(url: str) -> s3.Store:
     """The store that a blobs_url names. Raises Refused("setting_wrong")."""
-    parts = urlsplit(url)
-    bucket = parts.path.strip("/")
-    if not (parts.hostname and parts.username and parts.password and bucket):
-        raise Refused("setting_wrong", name="TRADEHALL_BLOBS_URL")
-    return s3.Store(
-        endpoint=f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname,
-        access_key=unquote(parts.username),
-        secret_key=unquote(parts.password),
-        bucket=bucket,
-        secure=parts.scheme == "s3",
-    )
+    try:
+        return s3.store_at(url)
+    except ValueError as error:
+        raise Refused("setting_wrong", name="TRADEHALL_BLOBS_URL") from error
 
 
 def _scheme(field: str, url: str, known: set[str]) -> None:

@@ -14,11 +14,12 @@ import asyncio
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from crypto.refusal import Refused
 from storage import crash
@@ -58,6 +59,31 @@ class Blobs(Protocol):
 
     def names(self) -> AsyncIterator[str]:
         """Every segment's name, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """One request with which a client itself stores one segment: PUT to `url` with `headers`."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+@runtime_checkable
+class OpenStore(Protocol):
+    """A store that clients reach themselves; what it holds is then asked of it and not remembered by a door."""
+
+    def direct(self, name: str, size: int) -> Direct:
+        """Where a client PUTs exactly the `size` bytes with this hash; 412 says that they are there already."""
+        ...
+
+    async def size(self, name: str) -> int | None:
+        """How many bytes the store holds whose SHA-256 it computed to be the name, or None."""
+        ...
+
+    async def first(self, name: str, count: int) -> bytes | None:
+        """The first `count` bytes of a segment, or None."""
         ...
 
 
@@ -153,8 +179,13 @@ class FileBlobs:
 
 def require_name(name: str) -> str:
     """Asserts that `name` is 64 lower-case hex digits: a name is a hash and never a path."""
-    assert len(name) == 64 and set(name) <= _HEX, "a segment's name is the SHA-256 of its bytes in lower-case hex"
+    assert is_name(name), "a segment's name is the SHA-256 of its bytes in lower-case hex"
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether a text has the form of a segment's name."""
+    return len(name) == 64 and set(name) <= _HEX
 
 
 def checked(name: str, data: bytes) -> None:

@@ -1,9 +1,10 @@
 """Segments in an S3 store under Object Lock: the same port as the filesystem, for a hall with several machines.
 
-One object per segment, named by SHA-256. Clients upload straight to the store with a presigned PUT whose checksum is
-part of the signature, so the store itself refuses other bytes; our own writes say If-None-Match. Every object is
-locked from the start (COMPLIANCE, `default_days`) and longer once its bid is submitted. A plain DELETE in a versioned
-bucket only hides an object: reads here look behind the marker.
+One object per segment, named by SHA-256. Clients upload straight to the store with a presigned PUT (storage/presign.py)
+that takes these bytes once and no others, so no door ever carries a body. A segment has no lock until its bid is
+submitted; then it is locked (COMPLIANCE) until the archive period ends, and nobody shortens that through S3. What was
+never submitted is dropped after seven days. A plain DELETE in a versioned bucket only hides an object, and whoever has
+the keys may lay other bytes over it: reads here look behind both, for the version whose checksum is the name.
 The SDK is synchronous and runs in threads; the pool has time limits and streams are never retried.
 Whoever has the keys of this store can fill it and hide objects; they cannot change or delete a locked one through S3.
 Whoever reaches SeaweedFS's filer or master ports can: they belong on a closed network (docker-compose.yml).
@@ -13,37 +14,48 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import urllib3
 from minio import Minio
 from minio.commonconfig import COMPLIANCE
 from minio.error import S3Error
-from minio.objectlockconfig import DAYS, ObjectLockConfig
+from minio.objectlockconfig import ObjectLockConfig
 from minio.retention import Retention
 
 from crypto.refusal import Refused
-from storage.blobs import checked, require_name
-from storage.world import Entropy
+from storage import presign
+from storage.blobs import Direct, checked, is_name, require_name
+from storage.world import Entropy, RealWorld
 
 T = TypeVar("T")
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 60
 POOL_MAX = 16
-DEFAULT_LOCK_DAYS = 7
-"""As long as an upload that was never submitted is kept (contract: abandoned uploads are dropped after 7 days)."""
 PRESIGNED = timedelta(hours=1)
+PROOF_LOCKED = timedelta(minutes=5)
+PROOFS = "proof/"
+"""Under this prefix lie the objects with which each start proved that the lock holds; later starts sweep them away."""
+ONCE = {"If-None-Match": "*"}
+CHECKSUM_MODE = {"x-amz-checksum-mode": "ENABLED"}
+_CHECKSUM = "x-amz-checksum-sha256"
 _GONE = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
+_DENIED = "AccessDenied"
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where the store is: `host:port`, its keys and bucket, whether TLS is spoken (`secure`)."""
+    """Where the store is: `host:port`, its keys and bucket, whether TLS is spoken (`secure`).
+
+    `public` is the address under which clients reach it (`https://hall.example`), '' for the same; a reverse proxy
+    there must leave the Host header and the path as they are, because both are signed.
+    """
 
     endpoint: str
     access_key: str
@@ -51,14 +63,40 @@ class Store:
     bucket: str
     secure: bool = True
     region: str = "us-east-1"
+    public: str = ""
+
+    @property
+    def base(self) -> str:
+        """Scheme, host and port as this process reaches the store."""
+        return f"{'https' if self.secure else 'http'}://{self.endpoint}"
+
+
+def store_at(url: str) -> Store:
+    """The store that `s3://key:secret@host:port/bucket[?public=https://host&region=name]` names (`s3+http://` without
+    TLS). Raises ValueError when a part is missing or unknown."""
+    parts = urlsplit(url)
+    bucket, asked = parts.path.strip("/"), parse_qs(parts.query, strict_parsing=bool(parts.query))
+    if not (parts.hostname and parts.username and parts.password and bucket) or set(asked) - {"public", "region"}:
+        raise ValueError("an object store is s3://key:secret@host:port/bucket")
+    given = {name: values[-1].rstrip("/") for name, values in asked.items()}
+    return Store(
+        endpoint=f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname,
+        access_key=unquote(parts.username),
+        secret_key=unquote(parts.password),
+        bucket=bucket,
+        secure=parts.scheme == "s3",
+        **given,
+    )
 
 
 class S3Blobs:
-    """Segments as objects. `prepare` once at start-up."""
+    """Segments as objects. `prepare` once at start-up. `clock` is the real one whatever time a hall lives in: the
+    store compares it with its own."""
 
-    def __init__(self, store: Store, *, default_days: int = DEFAULT_LOCK_DAYS) -> None:
+    def __init__(self, store: Store, *, clock: Callable[[], datetime] | None = None) -> None:
+        self._store = store
         self._bucket = store.bucket
-        self._default_days = default_days
+        self._clock = clock or RealWorld().now
         self._http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             maxsize=POOL_MAX,
@@ -75,67 +113,64 @@ class S3Blobs:
         )
 
     async def prepare(self, *, entropy: Entropy) -> None:
-        """Makes the bucket with its lock if it is new, then proves on a real object that the lock holds.
+        """Makes the bucket with its lock if it is new, then proves on a real object what bids rely on: other bytes are
+        refused, the same are taken once, their checksum is told, and a locked one is not deleted.
 
-        Refuses `object_lock_missing`: such a store may not hold bids.
+        Refuses `object_lock_missing`, `store_not_conforming` (naming what failed): such a store may not hold bids.
         """
         await asyncio.to_thread(self._prepare)
-        proof = b"object lock proof " + entropy(32)
-        name = sha256(proof).hexdigest()
-        await self.put(name, proof)
-        version = (await asyncio.to_thread(self._client.stat_object, self._bucket, name)).version_id
-        try:
-            await asyncio.to_thread(self._client.remove_object, self._bucket, name, version_id=version)
-        except S3Error as error:
-            if error.code == "AccessDenied":
-                return
-            raise
-        raise Refused("object_lock_missing", bucket=self._bucket)
+        await asyncio.to_thread(self._prove, b"object lock proof " + entropy(32))
 
     async def put(self, name: str, data: bytes) -> None:
         checked(name, data)
-        response = await asyncio.to_thread(
-            self._http.request,
-            "PUT",
-            self.presigned_put(name),
-            body=data,
-            headers={"If-None-Match": "*", "Content-Type": "application/octet-stream"},
-        )
-        match response.status:
+        status, said = await asyncio.to_thread(self._put, name, data, data)
+        match status:
             case 200 | 412:  # 412: it is there already, under the same hash
                 return
             case 507:
                 raise Refused("store_full", needed=len(data))
-            case status:
-                raise OSError(f"the object store answered {status}: {response.data[:200]!r}")
+            case _:
+                raise OSError(f"the object store answered {status}: {said!r}")
+
+    def direct(self, name: str, size: int) -> Direct:
+        """Where a client PUTs exactly the `size` bytes with this hash, once, within an hour (412: it is there)."""
+        return Direct(self._url(self._store.public or self._store.base, require_name(name), name, size), ONCE)
 
     async def read(self, name: str) -> bytes | None:
-        require_name(name)
-        data = await asyncio.to_thread(self._behind_markers, name, self._get)
-        if data is not None and sha256(data).hexdigest() != name:
-            raise Refused("segment_damaged", segment=name)
-        return data
+        return await asyncio.to_thread(self._read, require_name(name))
+
+    async def first(self, name: str, count: int) -> bytes | None:
+        """The first `count` bytes, unchecked."""
+
+        def get(version: str, _: int) -> bytes:
+            return self._get(name, version, length=count)
+
+        return await asyncio.to_thread(self._first_version, require_name(name), get)
 
     async def size(self, name: str) -> int | None:
         require_name(name)
-
-        def ask(version: str | None) -> int:
-            return self._client.stat_object(self._bucket, name, version_id=version).size or 0
-
-        return await asyncio.to_thread(self._behind_markers, name, lambda _, version: ask(version))
+        return await asyncio.to_thread(self._first_version, name, lambda _, size: size)
 
     async def keep(self, name: str, until: datetime) -> None:
         require_name(name)
 
-        def lock(_: str, version: str | None) -> bool:
-            version = version or self._client.stat_object(self._bucket, name).version_id
-            held = self._client.get_object_retention(self._bucket, name, version_id=version)
-            if held is None or held.retain_until_date < until:
+        def lock(version: str, _: int) -> bool:
+            try:
                 self._client.set_object_retention(self._bucket, name, Retention(COMPLIANCE, until), version_id=version)
+            except S3Error as error:
+                held = self._retained(name, version) if error.code == _DENIED else None
+                if held is None or held < until - timedelta(seconds=1):
+                    raise
             return True
 
-        if not await asyncio.to_thread(self._behind_markers, name, lock):
+        if not await asyncio.to_thread(self._first_version, name, lock):
             raise Refused("segment_missing", segment=name)
+
+    async def kept_until(self, name: str) -> datetime | None:
+        """The instant until which a stored segment is locked, or None without a lock."""
+        return await asyncio.to_thread(
+            self._first_version, require_name(name), lambda version, _: self._retained(name, version)
+        )
 
     async def delete(self, name: str) -> bool:
         """Removes every version. Refuses `segment_locked` while the lock holds."""
@@ -143,58 +178,131 @@ class S3Blobs:
         try:
             return await asyncio.to_thread(self._delete, name)
         except S3Error as error:
-            if error.code == "AccessDenied":
+            if error.code == _DENIED:
                 raise Refused("segment_locked", segment=name) from error
             raise
 
     async def names(self) -> AsyncIterator[str]:
         listed = await asyncio.to_thread(lambda: list(self._client.list_objects(self._bucket, include_version=True)))
-        for name in sorted({one.object_name for one in listed if not one.is_delete_marker}):
-            yield name
-
-    def presigned_put(self, name: str, *, expires: timedelta = PRESIGNED) -> str:
-        """A URL under which anybody may PUT exactly the bytes with this hash, until it expires."""
-        digest = base64.b64encode(bytes.fromhex(require_name(name))).decode()
-        return str(
-            self._client.get_presigned_url(
-                "PUT",
-                self._bucket,
-                name,
-                expires=expires,
-                extra_query_params={"x-amz-checksum-sha256": digest},
-            )
-        )
+        for name in sorted({str(one.object_name) for one in listed if not one.is_delete_marker}):
+            if is_name(name):
+                yield name
 
     def _prepare(self) -> None:
         if not self._client.bucket_exists(self._bucket):
             self._client.make_bucket(self._bucket, object_lock=True)
         try:
-            self._client.set_object_lock_config(self._bucket, ObjectLockConfig(COMPLIANCE, self._default_days, DAYS))
+            # No lock by default: what was never submitted is nobody's record and goes after seven days.
+            self._client.set_object_lock_config(self._bucket, ObjectLockConfig(None, None, None))
         except S3Error as error:
-            if error.code == "AccessDenied":
+            if error.code == _DENIED:
                 raise
             # An existing bucket that was made without the lock can never have one.
             raise Refused("object_lock_missing", bucket=self._bucket) from error
 
-    def _get(self, name: str, version: str | None) -> bytes:
-        response = self._client.get_object(self._bucket, name, version_id=version)
+    def _prove(self, proof: bytes) -> None:
+        name = PROOFS + sha256(proof).hexdigest()
+        for other in self._client.list_objects(self._bucket, prefix=PROOFS, recursive=True, include_version=True):
+            try:
+                self._client.remove_object(self._bucket, str(other.object_name), version_id=other.version_id)
+            except S3Error as error:
+                if error.code != _DENIED:  # a start of the last minutes; a later one sweeps it
+                    raise
+        wrong = bytes([proof[0] ^ 1]) + proof[1:]
+        self._conforms("wrong_body_refused", self._put(name, proof, wrong)[0] in (400, 403))
+        self._conforms("right_body_taken", self._put(name, proof, proof)[0] == 200)
+        self._conforms("second_put_refused", self._put(name, proof, proof)[0] == 412)
+        told = self._client.stat_object(self._bucket, name, extra_headers=dict(CHECKSUM_MODE))
+        self._conforms("checksum_told", _checksum(told) == sha256(proof).hexdigest())
+        until = self._clock() + PROOF_LOCKED
+        try:
+            self._client.set_object_retention(
+                self._bucket, name, Retention(COMPLIANCE, until), version_id=told.version_id
+            )
+            self._client.remove_object(self._bucket, name, version_id=told.version_id)
+        except S3Error as error:
+            if error.code == _DENIED:
+                return
+            raise
+        raise Refused("object_lock_missing", bucket=self._bucket)
+
+    def _conforms(self, what: str, does: bool) -> None:
+        if not does:
+            raise Refused("store_not_conforming", bucket=self._bucket, what=what)
+
+    def _url(self, base: str, key: str, name: str, size: int) -> str:
+        return presign.put(
+            base,
+            f"/{self._bucket}/{key}",
+            access_key=self._store.access_key,
+            secret_key=self._store.secret_key,
+            region=self._store.region,
+            digest=bytes.fromhex(name),
+            size=size,
+            now=self._clock(),
+            expires=PRESIGNED,
+        )
+
+    def _put(self, key: str, announced: bytes, data: bytes) -> tuple[int, bytes]:
+        """PUTs `data` where `announced` was signed for; the store's status and the beginning of what it said."""
+        url = self._url(self._store.base, key, sha256(announced).hexdigest(), len(announced))
+        response = self._http.request("PUT", url, body=data, headers=ONCE)
+        return response.status, response.data[:200]
+
+    def _read(self, name: str) -> bytes | None:
+        data = None
+        try:
+            data = self._get(name, None)
+        except S3Error as error:
+            if error.code not in _GONE:
+                raise
+        if data is not None and sha256(data).hexdigest() == name:
+            return data
+        below = self._first_version(name, lambda version, _: self._get(name, version))
+        if below is None and data is None:
+            return None
+        if below is None or sha256(below).hexdigest() != name:
+            raise Refused("segment_damaged", segment=name)
+        return below
+
+    def _get(self, name: str, version: str | None, *, length: int = 0) -> bytes:
+        response = self._client.get_object(self._bucket, name, version_id=version, length=length)
         try:
             return bytes(response.data)
         finally:
             response.close()
             response.release_conn()
 
-    def _behind_markers(self, name: str, act: Callable[[str, str | None], T]) -> T | None:
-        """Runs `act` on the object, or on its newest real version when somebody hid it behind a delete marker."""
+    def _retained(self, name: str, version: str) -> datetime | None:
         try:
-            return act(name, None)
+            held = self._client.get_object_retention(self._bucket, name, version_id=version)
         except S3Error as error:
-            if error.code not in _GONE:
+            if error.code in ("ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"):
+                return None
+            raise
+        return None if held is None else held.retain_until_date
+
+    def _first_version(self, name: str, act: Callable[[str, int], T]) -> T | None:
+        """Runs `act` (version, size) on the newest version whose checksum is the name: not on a delete marker, nor on
+        what somebody laid over it. None when there is none."""
+        for version in self._candidates(name):
+            try:
+                told = self._client.stat_object(
+                    self._bucket, name, version_id=version, extra_headers=dict(CHECKSUM_MODE)
+                )
+            except S3Error as error:
+                if error.code in _GONE:
+                    continue
                 raise
+            if _checksum(told) == name:
+                return act(str(told.version_id), told.size or 0)
+        return None
+
+    def _candidates(self, name: str) -> Iterator[str | None]:
+        yield None
         for version in self._versions(name):
             if not version.is_delete_marker:
-                return act(name, version.version_id)
-        return None
+                yield version.version_id
 
     def _delete(self, name: str) -> bool:
         versions = self._versions(name)
@@ -205,3 +313,9 @@ class S3Blobs:
     def _versions(self, name: str) -> list[Any]:
         listed = self._client.list_objects(self._bucket, prefix=name, include_version=True)
         return [version for version in listed if version.object_name == name]
+
+
+def _checksum(told: Any) -> str:
+    """The SHA-256 (hex) that the store computed over an object's bytes, '' when it tells none."""
+    said = (told.metadata or {}).get(_CHECKSUM, "")
+    return base64.b64decode(said).hex()

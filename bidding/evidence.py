@@ -12,12 +12,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from bidding import box, lots, trustee_commands
-from crypto import signing
-from crypto.ledger import acts, receipt
+from crypto import jcs, signing
+from crypto.ledger import acts, merkle, receipt
 from crypto.opening.ceremony import Ceremony
 from crypto.refusal import Refused
 from storage import ledger
@@ -33,6 +34,8 @@ REQUEST_KIND = "frozen_read"
 REQUEST_FIELDS = frozenset({"kind", "lot", "trustee", "at", "size", "origin", "signatures"})
 FRESH_SECONDS = 60
 PRESENTED_MAX = 1000
+PRESENTED_BY_ONE_MAX = 20
+"""Of one person's acts: who hands in a thousand versions must not fill the table before a rival's omission comes."""
 STAMPED_KINDS = frozenset({"amendment", "deadline", "hold", "close", "freeze", "ready"})
 
 
@@ -98,16 +101,38 @@ async def shown(
 async def present(unit: Unit, lot: str, data: bytes, *, hall: Hall) -> str:
     """Keep a bidder's receipt for the trustees to see: one of a submission or withdrawal of this lot that verifies.
 
-    Returns its hash. Raises Refused: lot_unknown, receipt_of_another_lot, receipts_too_many, as receipt.verify does.
+    One is kept of every act: what no signature covers (`context`, lines of unknown witnesses) could be varied without
+    end. Returns the hash of what is kept. Raises Refused: lot_unknown,
+    receipt_of_another_lot, receipts_too_many, as receipt.verify does.
     """
     held = await tenders.load(unit, lot)
     proved = receipt.verify(data, hall.trust)
     public = proved.event.get("public", {})
     if public.get("tender_id") != held.tender.tender_id or public.get("kind") not in ("submit", "withdraw"):
         raise Refused("receipt_of_another_lot", lot=lot)
-    if await unit.object.count({"lot": lot, "kind": lots.PRESENTED}) >= PRESENTED_MAX:
-        raise Refused("receipts_too_many", count_max=PRESENTED_MAX)
-    return await journal.keep_object(unit, lot=lot, kind=lots.PRESENTED, data=data, public=False)
+    kept = {}
+    for row in await unit.object.find({"lot": lot, "kind": lots.PRESENTED}, limit=PRESENTED_MAX):
+        kept[_leaf_of(bytes(row["data"]))] = str(row["hash"])
+    leaf = proved.leaf_hash.hex()
+    if leaf in kept:
+        return kept[leaf]
+    own = await unit.event.find({"leaf_hash": leaf}, limit=1)
+    of_one = await unit.event.find({"lot": lot, "actor": own[0]["actor"]}) if own else []
+    for count, most in ((len(kept), PRESENTED_MAX), (len(kept.keys() & _leaves(of_one)), PRESENTED_BY_ONE_MAX)):
+        if count >= most:
+            raise Refused("receipts_too_many", count_max=most)
+    parsed, extra = receipt.parse(data)
+    bare = {name: value for name, value in extra.items() if name != "context"}
+    shown = replace(parsed, extra=jcs.dumps(bare)).encode()
+    return await journal.keep_object(unit, lot=lot, kind=lots.PRESENTED, data=shown, public=False)
+
+
+def _leaf_of(data: bytes) -> str:
+    return merkle.leaf_hash(receipt.event_leaf(receipt.parse(data)[1])).hex()
+
+
+def _leaves(rows: Sequence[Row]) -> set[str]:
+    return {str(row["leaf_hash"]) for row in rows}
 
 
 async def _check_signer(unit: Unit, lot: str, id_: str, request: Mapping[str, Any]) -> None:

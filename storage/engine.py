@@ -27,7 +27,7 @@ from piccolo.querystring import QueryString
 
 from storage import crash
 from storage.ports import Busy, Conflict, Duplicate, Row, Session
-from storage.sql import Args, SqlSession, Statements
+from storage.sql import Args, Blind, SqlSession, Statements
 from storage.unit import Database
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ READERS = 3
 POOL_MAX = 8
 _SHARE = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))"
 _SEIZE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_TAIL_OF = "SELECT hall_tail_of($1, $2) AS leaf"
 
 
 def open_sqlite(path: Path, *, busy_seconds: float = BUSY_SECONDS, hook: crash.Hook = crash.never) -> Database:
@@ -47,9 +48,20 @@ def open_sqlite(path: Path, *, busy_seconds: float = BUSY_SECONDS, hook: crash.H
     return Database(HallSQLite(path, busy_seconds=busy_seconds), hook=hook)
 
 
-def open_postgres(dsn: str, *, pool_max: int = POOL_MAX, hook: crash.Hook = crash.never) -> Database:
-    """The database at this address; connects when first used. Start-up fails there, not here."""
-    return Database(HallPostgres(dsn, pool_max=pool_max), hook=hook)
+def open_postgres(
+    dsn: str,
+    *,
+    pool_max: int = POOL_MAX,
+    hook: crash.Hook = crash.never,
+    blind: Blind | None = None,
+    records_for_others: bool = False,
+) -> Database:
+    """The database at this address; connects when first used. Start-up fails there, not here.
+
+    `blind` names columns that the role may not read. With `records_for_others` the database tells which private act of
+    a person is the last one, because this role may not read it.
+    """
+    return Database(HallPostgres(dsn, pool_max=pool_max, blind=blind, records_for_others=records_for_others), hook=hook)
 
 
 class Lane:
@@ -287,12 +299,15 @@ class SafeTransaction(PostgresTransaction):
 class HallPostgres(PostgresEngine):
     """Piccolo's PostgreSQL engine over a small pool that is opened on first use."""
 
-    def __init__(self, dsn: str, *, pool_max: int = POOL_MAX) -> None:
+    def __init__(
+        self, dsn: str, *, pool_max: int = POOL_MAX, blind: Blind | None = None, records_for_others: bool = False
+    ) -> None:
         super().__init__(config={"dsn": dsn})
         self.statements = 0
         self._pool_max = pool_max
         self._opening = asyncio.Lock()
-        self._texts = Statements(self)
+        self._texts = Statements(self, blind=blind)
+        self._tail_of = _TAIL_OF if records_for_others else ""
 
     async def check_version(self) -> None:
         """Nothing at construction: a process without its database must be able to say so."""
@@ -310,7 +325,7 @@ class HallPostgres(PostgresEngine):
                 wire = PostgresWire(self, transaction.connection)
                 if bearer:
                     await wire.fetch("SELECT set_config('tradehall.bearer', $1, true)", [bearer])
-                yield SqlSession(wire, self._texts, share=_SHARE, seize=_SEIZE)
+                yield SqlSession(wire, self._texts, share=_SHARE, seize=_SEIZE, tail_of=self._tail_of)
 
     def transaction(self, allow_nested: bool = False) -> SafeTransaction:
         """Piccolo's own way in, for queries written with its Table classes."""

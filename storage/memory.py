@@ -183,6 +183,9 @@ class _MemorySession:
         kept = [row for row in found if row["at"] >= since and bool(row["chain"]) == public]
         return [dict(row) for row in sorted(kept, key=lambda row: (row["at"], row["id"]))[:limit]]
 
+    async def tail_of(self, tender_id: str, actor: str) -> str | None:
+        return None
+
     async def share(self, name: str) -> None:
         self._engine.statements += 1
 

@@ -133,6 +133,11 @@ class Session(Protocol):
         """Pending rows without a place in the ledger, by anti-join, `at` not before `since`, ordered by (at, id)."""
         ...
 
+    async def tail_of(self, tender_id: str, actor: str) -> str | None:
+        """The leaf hash (hex) of an actor's last private act, '' before the first, where the database itself tells it;
+        None where it is found by reading the acts."""
+        ...
+
     async def share(self, name: str) -> None:
         """Holds `name` together with others who share it, until the transaction ends."""
         ...

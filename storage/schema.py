@@ -133,6 +133,8 @@ _LIST = (
     _document("idempotency", "key", "actor created", indexes=("created",), erasable=True),
     # Acts that wait for a person's signature, by the hash that is signed.
     _document("draft", "id", "created", indexes=("created",), erasable=True),
+    # A verb that a door's role may not carry out and hands to the operation's clockwork, under the session that asked.
+    _document("errand", "id", "token state at", indexes=("state at",), erasable=True),
     _document(
         "job",
         "id",

@@ -7,7 +7,7 @@ Arguments are always bound, never written into the text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from piccolo.columns.combination import Where as PiccoloWhere
@@ -21,6 +21,10 @@ from storage.schema import Spec
 
 Key = tuple[str | int, ...]
 Args = Sequence[Any]
+
+
+Blind = Mapping[str, frozenset[str]]
+"""Columns, by table, that this process's role may not read: they are not asked for and come back empty."""
 
 
 class Wire(Protocol):
@@ -38,13 +42,23 @@ class Wire(Protocol):
 class Statements:
     """The texts of one engine's statements, written once and kept."""
 
-    def __init__(self, engine: PiccoloEngine[Any]) -> None:
+    def __init__(self, engine: PiccoloEngine[Any], *, blind: Blind | None = None) -> None:
         self._tables = schema.piccolo_tables(engine)
+        self._blind = blind or {}
         self._dialect = engine.engine_type
         self._kept: dict[object, str] = {}
 
+    def seen(self, spec: Spec) -> list[str]:
+        """The columns of a table that are asked for."""
+        return [name for name in spec.cells if name not in self._blind.get(spec.name, ())]
+
+    def fill(self, spec: Spec, rows: list[Row]) -> list[Row]:
+        """Rows with what was not asked for as ''."""
+        hidden = self._blind.get(spec.name, ())
+        return [row | dict.fromkeys(hidden, "") for row in rows] if hidden else rows
+
     def read(self, spec: Spec) -> str:
-        columns = ", ".join(map(_quoted, spec.cells))
+        columns = ", ".join(map(_quoted, self.seen(spec)))
         return self._keep(("read", spec.name), f"SELECT {columns} FROM {_quoted(spec.name)} WHERE {self._key(spec)}")
 
     def insert(self, spec: Spec) -> str:
@@ -81,7 +95,7 @@ class Statements:
         args = _args(where)
         if shape not in self._kept:
             table = self._tables[spec.name]
-            query = table.select(*(getattr(table, name) for name in spec.cells))
+            query = table.select(*(getattr(table, name) for name in self.seen(spec)))
             for condition in self._conditions(spec, where):
                 query = query.where(condition)
             for name in dict.fromkeys((*order, *(key for key in spec.key if f"-{key}" not in order))):
@@ -134,14 +148,17 @@ class Statements:
 class SqlSession:
     """A Session that speaks SQL over a wire. How locks are taken is the engine's own (see `share` and `seize`)."""
 
-    def __init__(self, wire: Wire, statements: Statements, *, share: str = "", seize: str = "") -> None:
+    def __init__(
+        self, wire: Wire, statements: Statements, *, share: str = "", seize: str = "", tail_of: str = ""
+    ) -> None:
         self._wire = wire
         self._statements = statements
         self._share = share
         self._seize = seize
+        self._tail_of = tail_of
 
     async def read(self, spec: Spec, key: Key) -> Row | None:
-        found = await self._wire.fetch(self._statements.read(spec), key)
+        found = self._statements.fill(spec, await self._wire.fetch(self._statements.read(spec), key))
         return found[0] if found else None
 
     async def insert(self, spec: Spec, rows: Sequence[Row]) -> None:
@@ -160,7 +177,8 @@ class SqlSession:
         return await self._wire.execute(self._statements.delete(spec), key) == 1
 
     async def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> list[Row]:
-        return await self._wire.fetch(*self._statements.find(spec, where, order, limit))
+        found = await self._wire.fetch(*self._statements.find(spec, where, order, limit))
+        return self._statements.fill(spec, found)
 
     async def count(self, spec: Spec, where: Where) -> int:
         found = await self._wire.fetch(*self._statements.count(spec, where))
@@ -175,6 +193,11 @@ class SqlSession:
 
     async def waiting(self, since: str, *, public: bool, limit: int) -> list[Row]:
         return await self._wire.fetch(self._statements.waiting(public=public, limit=limit), [since])
+
+    async def tail_of(self, tender_id: str, actor: str) -> str | None:
+        if not self._tail_of:
+            return None
+        return str((await self._wire.fetch(self._tail_of, [tender_id, actor]))[0]["leaf"] or "")
 
     async def share(self, name: str) -> None:
         if self._share:

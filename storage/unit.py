@@ -97,6 +97,7 @@ class Unit:
     inbox: Store
     setting: Store
     draft: Store
+    errand: Store
     idempotency: Store
     job: Store
     event: Store
@@ -116,8 +117,9 @@ class Unit:
     directive: Store
     finding: Store
 
-    def __init__(self, session: Session, *, hook: crash.Hook = crash.never) -> None:
+    def __init__(self, session: Session, *, bearer: str = "", hook: crash.Hook = crash.never) -> None:
         self.session = session
+        self.bearer = bearer
         self.jobs: list[str] = []
         self.open = True
         self._hook = hook
@@ -177,6 +179,9 @@ class Unit:
         A private act that no other of the actor's private acts calls its `prev` is the last one.
         """
         await self.session.seize(f"chain {tender_id} {actor}")
+        told = await self.session.tail_of(tender_id, actor)
+        if told is not None:
+            return told or NO_HASH
         acts = await self.event.find({"tender_id": tender_id, "actor": actor, "public": 0})
         followed = {act["prev"] for act in acts}
         last = [act for act in acts if act["leaf_hash"] not in followed]
@@ -257,7 +262,7 @@ class Database:
         """Runs `fn` on one unchanging view of the database. Writing in it is refused by every engine."""
         self._must_be_outside()
         async with self.engine.begin(write=False, bearer=bearer) as session:
-            unit = Unit(session)
+            unit = Unit(session, bearer=bearer)
             with _Inside(self._inside, unit):
                 return await fn(unit)
 
@@ -269,7 +274,7 @@ class Database:
         self._must_be_outside()
         async with self.engine.begin(write=True, bearer=bearer) as session:
             self._hook(crash.Point.UNIT_BEGUN)
-            unit = Unit(session, hook=self._hook)
+            unit = Unit(session, bearer=bearer, hook=self._hook)
             with _Inside(self._inside, unit):
                 done = await fn(unit)
             self._hook(crash.Point.UNIT_DONE)

@@ -22,11 +22,12 @@ from bidding.trustee_door import routes as trustees
 from crypto import words
 from crypto.refusal import Refused
 from experts.door import routes as experts
-from portal import demo_clock, pages, public
+from portal import demo_clock, doors, public
 from portal.running import VERSION, Running
 from supervision.door import routes as watch
 from trading import verbs as trading_verbs
 from trading.counter import problems
+from trading.counter.page.pages import Sign
 from trading.counter.verbs import Verb, routes
 from trading.desk import routes as desk
 
@@ -41,12 +42,14 @@ def verbs() -> tuple[Verb, ...]:
 def build(running: Running) -> Litestar:
     """The application over one running hall."""
     handlers: list[Any] = [*public.routes(running), *routes(verbs(), running.service), *rooms(running)]
-    handlers += pages.routes(running)
+    table = words.load(*ROOMS)
+    card = running.folder.card
+    handlers += doors.routes(running.service, Sign(card.name, card.demo), table)
     if running.folder.card.demo:
         handlers += demo_clock.routes(running)
     return Litestar(
         handlers,
-        state=State({"words": words.load(*ROOMS)}),
+        state=State({"words": table}),
         exception_handlers={
             Refused: problems.on_refused,
             HTTPException: problems.on_http,

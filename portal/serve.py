@@ -23,6 +23,7 @@ from portal import app, clockwork
 from portal import folder as folders
 from portal.running import Running
 from storage.sequencer import WitnessLatest
+from trading.counter.page.language import LanguagePrefix
 
 START_SECONDS_MAX = 20.0
 
@@ -50,7 +51,7 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
     ]
     await running.courier.start()
     server = Server(
-        app.build(running),
+        LanguagePrefix(app.build(running)),
         address="127.0.0.1" if host == "localhost" else host,
         port=port,
         interface=Interfaces.ASGI,

@@ -23,7 +23,7 @@ from storage.world import stamp
 from trading import journal
 from trading.commands import parties
 from trading.hall import Hall
-from trading.people import graphs, organisations
+from trading.people import accounts, graphs, organisations
 from trading.people.organisations import Organisation
 from trading.roles import Actor, Role
 
@@ -45,7 +45,9 @@ async def enlist(unit: Unit, *, cast: Cast, folder: Folder, hall: Hall, now: dat
             now=now,
             hall=hall,
         )
-        tokens[member.login] = (hall.entropy(6).hex(), token)
+        password = hall.entropy(6).hex()
+        await accounts.open_account(unit, login=member.login, password=password, made_by_machine=True)
+        tokens[member.login] = (password, token)
         if member.uscc:
             await parties.keep_certificate(unit, member.uscc, cast.signer(member).certificate)
     await _keys(unit, cast=cast, folder=folder, hall=hall, now=now)

@@ -1,4 +1,4 @@
-"""The readable page of a finished rehearsal: report.json and its story as one HTML file (portal/report.html.jinja).
+"""The readable page of a finished rehearsal: report.json and its story as one HTML file (report.html.jinja).
 
 Shows nothing that report.json and the narrative do not hold, so that the page cannot say more than the machine-readable
 file. One file without scripts, fonts or pictures from elsewhere; everything is escaped, names of bidders included.
@@ -68,7 +68,7 @@ def render(
     instant with Z or offset; `title` names the lot, `names` the bidders by NN; `command` verifies the bundle.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("portal", "."),
+        loader=jinja2.PackageLoader("portal.demo", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -12,6 +12,7 @@ from litestar import Request
 from crypto.refusal import Refused
 from storage.unit import Unit
 from storage.world import stamp
+from trading.counter.page import session
 from trading.counter.service import Service
 from trading.people.tokens import token_hash
 from trading.roles import MATRIX, Actor, Permission, Role
@@ -23,9 +24,9 @@ Requested = Request[Any, Any, Any]
 
 
 def bearer(request: Requested) -> str:
-    """The token in the clear, '' when there is none."""
+    """The token in the clear, '' when there is none: a bearer's, or that of a page's session whose script asks."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" else session.token_by_script(request)
 
 
 async def of(request: Requested, service: Service, *, anonymous: bool = False) -> Actor:

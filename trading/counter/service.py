@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from storage.ledger import Ledger
     from storage.unit import Database
     from storage.world import World
+    from trading.counter.errands import Errands
     from trading.hall import Hall
 
 RECEIPT_SECONDS_MAX = 2.0
@@ -34,6 +35,8 @@ class Service:
     ledger: Ledger
     blobs: Blobs
     hall: Hall
+    errands: Errands | None = None
+    """Verbs that this process hands over, in a hall whose doors have roles of their own; None where it may do all."""
 
     async def receipt(self, logged: Logged, *, bearer: str = "") -> Mapping[str, Any]:
         """The receipt of an event just committed: {"status":"sequenced","event","index","received_at","proof"}, where

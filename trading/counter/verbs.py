@@ -22,9 +22,9 @@ from storage.ports import Below
 from storage.unit import Unit
 from storage.world import stamp
 from trading.counter import identity, strict
-from trading.counter.service import Service
+from trading.counter.service import RECEIPT_SECONDS_MAX, Service
 from trading.journal import Logged, Outcome
-from trading.roles import Permission
+from trading.roles import Actor, Permission
 
 IDEMPOTENT_HOURS = 24
 
@@ -56,30 +56,8 @@ def routes(verbs: Sequence[Verb], service: Service) -> list[HTTPRouteHandler]:
 def _route(verb: Verb, service: Service) -> HTTPRouteHandler:
     async def handle(request: Requested, data: Any) -> Response[bytes]:
         actor = await identity.of(request, service, anonymous=verb.permission is None)
-        if verb.permission is not None:
-            identity.must_hold(actor, verb.permission)
-        now = service.world.now()
-        key = _key(request, actor.person)
-        asked = sha256(verb.path.encode() + b"\0" + await request.body()).hexdigest()
-
-        async def once(unit: Unit) -> tuple[dict[str, Any], Outcome | None]:
-            if key is not None:
-                known = await unit.idempotency.read(key)
-                if known is not None:
-                    if known["body"]["asked"] != asked:
-                        raise Refused("idempotency_key_reused")
-                    return known["body"]["answer"], None
-            outcome = await verb.run(data, actor=actor, now=now, unit=unit, hall=service.hall)
-            answer = _answer(outcome)
-            if key is not None and outcome.sign is None:
-                body = {"asked": asked, "answer": answer}
-                await unit.idempotency.insert({"key": key, "actor": actor.person, "created": stamp(now), "body": body})
-            return answer, outcome
-
-        bearer = identity.bearer(request)
-        answer, outcome = await service.database.write(once, bearer=bearer)
-        if outcome is not None and outcome.receipt:
-            answer = {**answer, "receipt": await service.receipt(outcome.events[0], bearer=bearer)}
+        bearer, key = identity.bearer(request), request.headers.get("idempotency-key")
+        answer, _ = await perform(service, verb, data, actor=actor, bearer=bearer, key=key)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
     handle.__name__ = handle.__qualname__ = verb.path.strip("/").replace("/", "_")
@@ -96,7 +74,60 @@ def _route(verb: Verb, service: Service) -> HTTPRouteHandler:
     )(handle)
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
+async def perform(
+    service: Service, verb: Verb, command: msgspec.Struct, *, actor: Actor, bearer: str, key: str | None
+) -> tuple[dict[str, Any], Outcome | None]:
+    """Run one verb in one unit of work, at one instant; what the API and every page do.
+
+    Returns the answer {"events","receipt", maybe "sign","result"} and the outcome, None where the answer is the one
+    kept under the idempotency `key`. Raises Refused: permission_denied, idempotency_key_*, and the command's own.
+    """
+    if verb.permission is not None:
+        identity.must_hold(actor, verb.permission)
+    if service.errands is not None and verb.path in service.errands.paths:
+        return await _handed_over(service, verb, command, actor=actor, bearer=bearer, key=key), None
+    now = service.world.now()
+    kept_as = _key(key, actor.person)
+    asked = sha256(verb.path.encode() + b"\0" + msgspec.json.encode(command)).hexdigest()
+
+    async def once(unit: Unit) -> tuple[dict[str, Any], Outcome | None]:
+        if kept_as is not None:
+            known = await unit.idempotency.read(kept_as)
+            if known is not None:
+                if known["body"]["asked"] != asked:
+                    raise Refused("idempotency_key_reused")
+                return known["body"]["answer"], None
+        outcome = await verb.run(command, actor=actor, now=now, unit=unit, hall=service.hall)
+        answer = answer_of(outcome)
+        if kept_as is not None and outcome.sign is None:
+            body = {"asked": asked, "answer": answer}
+            row = {"key": kept_as, "actor": actor.person, "created": stamp(now), "body": body}
+            await unit.idempotency.insert(row)
+        return answer, outcome
+
+    answer, outcome = await service.database.write(once, bearer=bearer)
+    if outcome is not None and outcome.receipt:
+        answer = {**answer, "receipt": await service.receipt(outcome.events[0], bearer=bearer)}
+    return answer, outcome
+
+
+async def _handed_over(
+    service: Service, verb: Verb, command: msgspec.Struct, *, actor: Actor, bearer: str, key: str | None
+) -> dict[str, Any]:
+    """The answer to a verb that another process carries out for this door (trading/counter/errands.py)."""
+    assert service.errands is not None
+    told = await service.errands.ask(
+        service.database, service.world, verb.path, command, actor=actor, bearer=bearer, key=key
+    )
+    answer: dict[str, Any] = told["answer"]
+    if told["receipt"] is not None:
+        await service.ledger.wait_for(told["receipt"], seconds=RECEIPT_SECONDS_MAX)
+        answer = {**answer, "receipt": await service.receipt_of(told["receipt"], bearer=bearer)}
+    return answer
+
+
+def answer_of(outcome: Outcome) -> dict[str, Any]:
+    """What the API answers: the events of the caller's own, the act to be signed, what else there is to say."""
     answer: dict[str, Any] = {"events": [_event(logged) for logged in outcome.events], "receipt": None}
     if outcome.sign is not None:
         answer["sign"] = dict(outcome.sign)
@@ -113,8 +144,7 @@ def _event(logged: Logged) -> Mapping[str, Any]:
     return event
 
 
-def _key(request: Requested, person: str) -> str | None:
-    given = request.headers.get("idempotency-key")
+def _key(given: str | None, person: str) -> str | None:
     if given is None:
         return None
     if not 1 <= len(given) <= 200:

@@ -1,0 +1,1 @@
+"""The public door: notices, tenders, and everything that anybody may check."""

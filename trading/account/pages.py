@@ -1,0 +1,153 @@
+"""Signing in and out, and one's own account.
+
+A session is of one person in one role for one organisation, at one door; it is made anew at every sign-in (nothing of
+an earlier one lives on). What was typed when a session was lost is carried through and offered again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromQuery
+
+from crypto.refusal import Refused
+from trading.account.posts import named
+from trading.counter.page import doing, forms, session
+from trading.counter.page.forms import Field, Filled
+from trading.counter.page.pages import Pages, Requested
+from trading.people import accounts
+from trading.people.accounts import Known, Post
+from trading.roles import Role
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+SIGN_IN = (
+    Field("login", "用户名", "User name", autocomplete="username"),
+    Field("password", "密码", "Password", "password"),
+    Field("totp", "动态口令(已启用者填写)", "One-time code (if you use one)", "code", required=False),
+    Field("post", "身份", "Role", "text", required=False),
+    Field("door", "", "", "hidden", required=False),
+    Field("back", "", "", "hidden", required=False, max=4000),
+)
+PASSWORD = (
+    Field("old", "现在的密码", "Present password", "password"),
+    Field("new", "新密码", "New password", "new-password", hint=("至少10个字符。", "At least 10 characters.")),
+    Field("again", "再输入一次新密码", "New password once more", "new-password"),
+)
+
+
+def routes(pages: Pages) -> list[Any]:
+    """The handlers of the account door."""
+    service = pages.service
+    database, world = service.database, service.world
+
+    @get("/account/sign-in")
+    async def sign_in_form(request: Requested, door: FromQuery[str] = "", back: FromQuery[str] = "") -> Response[str]:
+        filled = forms.blank(SIGN_IN, {"door": door, "back": back})
+        return pages.show(request, "sign_in.html", filled=filled, kept=[], posts=[])
+
+    @post("/account/sign-in", status_code=200)
+    async def sign_in(request: Requested) -> Response[str]:
+        filled = await forms.read(request, SIGN_IN)
+        posted = await request.form()
+        kept = [(name, value) for name, value in posted.multi_items() if name.startswith("kept.")]
+        if posted.get("show"):
+            blank = forms.blank(SIGN_IN, {name: posted.get(name, "") for name in ("door", "back")})
+            return pages.show(request, "sign_in.html", filled=blank, kept=kept, posts=[])
+        if filled.errors:
+            return pages.show(request, "sign_in.html", status=422, filled=filled, kept=kept, posts=[])
+        try:
+            known = await _proved(filled)
+            chosen = _chosen(known, filled)
+        except Refused as refused:
+            filled = filled.refused(pages.told(refused), refused.rule)
+            return pages.show(request, "sign_in.html", status=422, filled=filled, kept=kept, posts=[])
+        if chosen is None:
+            posts = [(f"{one.role}:{one.organisation}", named(one.role), one.organisation) for one in known.posts]
+            return pages.show(request, "sign_in.html", filled=filled, kept=kept, posts=posts)
+        door = session.door_of(chosen.role)
+        token = await database.write(
+            lambda unit: accounts.begin_session(
+                unit, login=known.login, post=chosen, door=door, now=world.now(), hall=service.hall
+            )
+        )
+        back = str(filled.values.get("back") or "") or f"/{door}"
+        if kept:
+            again = [(name.removeprefix("kept."), text) for name, text in kept]
+            answer = pages.show(request, "resume.html", kept=again, back=back, new_csrf=session.csrf(token))
+        else:
+            answer = pages.go(request, back)
+        answer.set_cookie(session.cookie(request, door, token))
+        return answer
+
+    async def _proved(filled: Filled) -> Known:
+        login, password = str(filled.values["login"]), str(filled.values["password"])
+        now = world.now()
+        await database.read(lambda unit: accounts.waiting(unit, login, now=now))
+        phc = await database.read(lambda unit: accounts.password_of(unit, login))
+        right = await asyncio.to_thread(accounts.matches, phc, password)
+        known = await database.read(lambda unit: accounts.known(unit, login))
+        if right and known.totp:
+            right = accounts.code_matches(known.totp, str(filled.values.get("totp") or ""), now=now)
+        if not right:
+            await database.write(lambda unit: accounts.note_failure(unit, login, now=now))
+            raise Refused("sign_in_failed")
+        if not known.posts:
+            raise Refused("no_post")
+        return known
+
+    @post("/account/sign-out", status_code=200)
+    async def sign_out(request: Requested) -> Response[str]:
+        posted = await request.form()
+        door = str(posted.get("door") or "")
+        token = request.cookies.get(session.cookie_name(door), "") if door in session.DOORS else ""
+        if not token or posted.get("csrf") != session.csrf(token):
+            raise Refused("form_not_ours")
+        await database.write(lambda unit: accounts.end_session(unit, token))
+        answer = pages.go(request, "/", zh="您已退出。", en="You are signed out.")
+        answer.set_cookie(session.cookie(request, door, "", ended=True))
+        return answer
+
+    @get("/account")
+    async def account(request: Requested, door: FromQuery[str] = "") -> Response[str]:
+        visitor = await session.visitor(request, service, door if door in session.DOORS else "bidder")
+        return pages.show(request, "account.html", visitor=visitor, filled=forms.blank(PASSWORD), at=visitor.door)
+
+    @post("/account/password", status_code=200)
+    async def password(request: Requested) -> Response[str]:
+        posted = await request.form()
+        visitor = await session.visitor(request, service, str(posted.get("door") or ""))
+        await doing.check_csrf(request, visitor)
+        filled = await forms.read(request, PASSWORD)
+        if filled.ok and filled.values["new"] != filled.values["again"]:
+            filled = filled.with_error("again", "两次输入的新密码不一致。", "The two new passwords differ.")
+        if filled.ok:
+            login, values, now = visitor.actor.person, filled.values, world.now()
+            try:
+                await database.write(
+                    lambda unit: accounts.change_password(
+                        unit, login=login, old=values["old"], new=values["new"], now=now
+                    )
+                )
+                return pages.go(request, f"/account?door={visitor.door}", zh="密码已更改。", en="Password changed.")
+            except Refused as refused:
+                if refused.code == "sign_in_failed":
+                    await database.write(lambda unit: accounts.note_failure(unit, login, now=now))
+                filled = filled.refused(pages.told(refused))
+        return pages.show(request, "account.html", status=422, visitor=visitor, filled=filled, at=visitor.door)
+
+    return [sign_in_form, sign_in, sign_out, account, password]
+
+
+def _chosen(known: Known, filled: Filled) -> Post | None:
+    """The post to sign in to: the one chosen, the only one, or the only one of the wanted door."""
+    asked = str(filled.values.get("post") or "")
+    for one in known.posts:
+        if asked == f"{one.role}:{one.organisation}":
+            return one
+    wanted = session.DOORS.get(str(filled.values.get("door") or ""), frozenset[Role]())
+    fitting = [one for one in known.posts if one.role in wanted] or list(known.posts)
+    return fitting[0] if len(fitting) == 1 else None

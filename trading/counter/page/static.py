@@ -1,0 +1,49 @@
+"""Scripts, styles and pictures that pages name: `/static/<shelf>/<file>`, from folders of the rooms.
+
+Only plain names are served, so no path can lead out of a shelf. A reader keeps a file and asks whether it changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
+
+from crypto.refusal import Refused
+
+KIT = Path(__file__).parent / "static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".woff2": "font/woff2",
+}
+
+
+def routes(shelves: Mapping[str, Path]) -> list[BaseRouteHandler]:
+    """The handler of all shelves, by name."""
+    files = {
+        f"{shelf}/{path.name}": path.read_bytes()
+        for shelf, folder in shelves.items()
+        for path in folder.iterdir()
+        if path.suffix in TYPES
+    }
+
+    @get("/static/{shelf:str}/{name:str}", include_in_schema=False)
+    async def static(request: Request[Any, Any, Any], shelf: FromPath[str], name: FromPath[str]) -> Response[bytes]:
+        data = files.get(f"{shelf}/{name}")
+        if data is None:
+            raise Refused("not_found")
+        tag = f'"{sha256(data).hexdigest()[:32]}"'
+        headers = {"etag": tag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(b"", status_code=304, headers=headers, media_type=TYPES[Path(name).suffix])
+        return Response(data, headers=headers, media_type=TYPES[Path(name).suffix])
+
+    return [static]

@@ -106,7 +106,11 @@ async def announce(
         )
         held = await tenders.fold_in(unit, held, act, now=now)
         logged.append(act)
-    return [*logged, *await _name_liars(unit, held, judged, now=now, hall=hall)]
+    said: dict[str, set[str]] = {}
+    for judgement in judged.values():
+        for each in judgement.accused:
+            said.setdefault(each.trustee, set()).add(each.code)
+    return [*logged, *await name_liars(unit, held, said, now=now, hall=hall)]
 
 
 def check_agreement(room: Judgement, verifier: Judgement) -> Judgement:
@@ -139,14 +143,10 @@ def segments_from(blobs: Blobs, loop: asyncio.AbstractEventLoop) -> opening.Read
     return read
 
 
-async def _name_liars(
-    unit: Unit, held: Held, judged: Mapping[Reader, Judgement], *, now: datetime, hall: Hall
+async def name_liars(
+    unit: Unit, held: Held, said: Mapping[str, set[str]], *, now: datetime, hall: Hall
 ) -> list[Logged]:
-    """One public incident for every trustee whose release does not fit, with what it did."""
-    said: dict[str, set[str]] = {}
-    for judgement in judged.values():
-        for each in judgement.accused:
-            said.setdefault(each.trustee, set()).add(each.code)
+    """One public incident for every trustee whose release does not fit, with what it did: codes by trustee."""
     logged = []
     for trustee, codes in sorted(said.items()):
         act = await journal.hall_act(

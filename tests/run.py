@@ -57,13 +57,14 @@ PARTS = [
         "unit",
         480,
         [
-            pytest("unit", "-n", "2", "-m", "not servers and not demo and not simulation"),
+            pytest("unit", "-n", "2", "-m", "not servers and not demo and not simulation and not browser"),
             [str(BIN / "python"), "tests/rules.py", str(REPORTS / "unit.xml")],
         ],
         quick=True,
     ),
     Part("servers", 480, [pytest("servers", "-m", "servers")]),
     Part("simulation", 240, [pytest("simulation", "-m", "simulation")]),
+    Part("browser", 600, [pytest("browser", "-m", "browser")]),
     Part("demo", 480, [pytest("demo", "-m", "demo")]),
 ]
 NEEDED = ("packages", "install")

@@ -29,6 +29,7 @@ from trading.lifecycle import State
 TICK = timedelta(seconds=30)
 OPENING_MAX = timedelta(hours=3)
 ROUNDS_MAX = 40
+Seen = Callable[[str, Step], None]
 BUSY = frozenset({State.CLOSED.value, State.SHORT.value, State.FROZEN.value, State.OPENING.value})
 FLUSH_SECONDS_MAX = 10.0
 TOLD_TO_ALL = frozenset({"publish_tender", "amend", "publicise"})
@@ -54,14 +55,16 @@ class Performance:
         """One row per version handed in, in order: bidder, version, bid, status (submitted replaced withdrawn late)."""
         return self._bidders.handed
 
-    def play(self) -> None:
-        """Every step in its time, and what follows from it."""
+    def play(self, *, seen: Seen = lambda when, step: None) -> None:
+        """Every step in its time, and what follows from it. `seen` is called when everybody is quiet: "before" each
+        step, once its time has come, and "after" it."""
         verbs = self._verbs()
         self.watchers.start(trustees=False)
         try:
             self._panel.import_register()
             for step in self._steps:
                 self.run_until(step.at)
+                seen("before", step)
                 if step.does in ("be_absent", "lie"):
                     self._mischief(step)
                 else:
@@ -70,6 +73,7 @@ class Performance:
                     self._flush()
                     self._until_witnessed()
                 self.settle()
+                seen("after", step)
         finally:
             self.watchers.stop()
 

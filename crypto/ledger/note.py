@@ -1,5 +1,4 @@
-"""Signed notes, the checkpoints of a log in them, and the cosignatures of its witnesses (C2SP signed-note@v1,
-tlog-checkpoint@v1, tlog-cosignature: Ed25519 only).
+"""Signed notes, a log's checkpoints in them, and witnesses' cosignatures (C2SP signed-note@v1, tlog-checkpoint@v1, …).
 
 docs/spec/ledger.md §5. The rules upheld here:
 - the text of a note means nothing before a signature of a known key over it was verified;

@@ -186,7 +186,7 @@ def test_another_method_is_told_as_such(hall: Hall) -> None:
 
 def test_an_expired_token_and_an_unknown_one_sign_in_nobody(hall: Hall) -> None:
     async def expire(running: Running) -> None:
-        from trading.tokens import token_hash
+        from trading.people.tokens import token_hash
 
         async def work(unit: Any) -> None:
             row = await unit.token.read(token_hash(hall.tokens["notary"]))

@@ -12,7 +12,7 @@ import trading
 ROOM = Path(trading.__file__).parent
 # The nouns and rules; the words of commands and doors are looked up by the tests of the whole house.
 NOUNS = (
-    *("calendar", "codes", "fold", "lifecycle", "organisations", "powers", "roles", "rulebook", "tender"),
+    *("calendar", "codes", "fold", "lifecycle", "people/organisations", "powers", "roles", "rulebook", "tender"),
     *("tender_document", "trustees", "rules/award", "rules/opening", "rules/publication", "rules/schedule"),
     *("rules/secrecy", "markets/construction"),
 )

@@ -54,6 +54,14 @@ class Field:
     accept: str = ""
 
 
+class Defect(Exception):
+    """What is wrong with one field, in both languages."""
+
+    def __init__(self, words: Words) -> None:
+        super().__init__(words[1])
+        self.words = words
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A file that came with a form."""
@@ -119,13 +127,13 @@ async def read(request: Request[Any, Any, Any], fields: Sequence[Field]) -> Fill
         typed[one.name] = text
         try:
             values[one.name] = understood(one, text)
-        except Refused as refused:
-            errors[one.name] = (str(refused.facts["zh"]), str(refused.facts["en"]))
+        except Defect as defect:
+            errors[one.name] = defect.words
     return Filled(fields, typed, values, errors)
 
 
 def understood(one: Field, text: str) -> Any:
-    """The value that was typed; None for an empty field that need not be filled. Raises Refused("field", zh=, en=)."""
+    """The value that was typed; None for an empty field that need not be filled. Raises Defect."""
     if one.kind == "check":
         return text in ("on", "true", "1")
     if not text:
@@ -186,8 +194,8 @@ def shown(one: Field, value: Any) -> str:
     return str(value)
 
 
-def _wrong(zh: str, en: str) -> Refused:
-    return Refused("field", zh=zh, en=en)
+def _wrong(zh: str, en: str) -> Defect:
+    return Defect((zh, en))
 
 
 def _decimal(text: str, *, places: int, maximum: int | None, minimum: int | None) -> int:

@@ -33,6 +33,7 @@ STRATA_MAX: Final = 64
 POOL_BYTES_MAX: Final = 128 * 1024 * 1024
 VOID_R: Final = bytes(32)
 NO_ANSWERS_ALARM: Final = 2
+ATTEMPTS_MAX: Final = 3
 
 Why = Literal["recused", "declined", "no_answer", "avoided"]
 _Item = TypeVar("_Item")
@@ -217,7 +218,8 @@ def draw(pool: Pool, seed: bytes) -> tuple[tuple[bytes, ...], ...]:
 def seat(pool: Pool, orders: Sequence[Sequence[bytes]], *, conflicts: Collection[bytes]) -> Panel:
     """The first panel: strata in order, of each the first k neither in conflict nor seated already.
 
-    Refused("draw_stratum_exhausted") when a stratum has too few: the attempt fails.
+    Refused("draw_stratum_exhausted") when a stratum has too few: the attempt fails; `avoided` in its facts are those
+    passed over until then, as the act that publishes the failure names them.
     """
     panel = Panel((), ())
     for number, stratum in enumerate(pool.strata):
@@ -287,6 +289,8 @@ def check_attempt(acts: Sequence[Mapping[str, Any]], pool_act: Mapping[str, Any]
     attempt, purpose = pool_act["attempt"], pool_act["purpose"]
     if type(attempt) is not int or not 0 <= attempt < 2**16 or purpose != PURPOSE_PANEL:
         raise Refused("draw_attempt", attempt=attempt, reason="fields")
+    if attempt >= ATTEMPTS_MAX:
+        raise Refused("draw_attempt", attempt=attempt, reason=f"at most {ATTEMPTS_MAX} attempts")
     if pool_act["draw_id"] != draw_id(tender_id, attempt).hex():
         raise Refused("draw_attempt", attempt=attempt, reason="draw_id")
     if any(act["kind"] == "draw_pool" and act["draw_id"] == pool_act["draw_id"] for act in acts):
@@ -317,7 +321,7 @@ def _next(
             return masked, avoided
         if masked not in avoided:
             avoided = (*avoided, masked)
-    raise Refused("draw_stratum_exhausted", stratum=stratum)
+    raise Refused("draw_stratum_exhausted", stratum=stratum, avoided=[masked.hex() for masked in avoided])
 
 
 def _stratum(item: Any) -> Stratum:

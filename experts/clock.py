@@ -22,6 +22,7 @@ STEPS = (
     seating.invitations_due,
     seating.replacements_due,
     seating.invitations_due,
+    seating.draw_failure_due,
     counting.failure_due,
     counting.commitments_due,
     counting.scores_due,

@@ -19,7 +19,7 @@ from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.sealing import header, lock
 from crypto.verifier.anchors import Case
-from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Remarks, fail, judge, need
+from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Failed, Remarks, fail, finding, judge, need
 from crypto.verifier.opening import Released, combine, releases
 from crypto.verifier.shown import Act, Bundle
 from crypto.verifier.timeline import limit
@@ -28,6 +28,10 @@ CONTRIBUTION_LABEL: Final = "draw/v1 contribution"
 CONTRIBUTORS_NEEDED: Final = frozenset({2, 3})
 STRATA_MAX: Final = 64
 VOID: Final = bytes(32)
+
+
+class Exhausted(Failed):
+    """A stratum has nobody left who may sit."""
 
 
 @dataclass(slots=True)
@@ -52,7 +56,7 @@ class Seating:
             if masked not in self.avoided:
                 self.avoided.append(masked)
         if found is None:
-            fail("stratum_has_too_few_experts_left", culprit=CLOCKWORK)
+            raise Exhausted(finding("stratum_has_too_few_experts_left", culprit=CLOCKWORK))
         return found
 
 
@@ -75,8 +79,12 @@ def check(case: Case, remarks: Remarks) -> None:
         panel = _replay(bundle, pool, result, r)
         shown |= {masked for _, masked in panel.seats} | set(panel.avoided) | panel.left
     assert panel is not None
-    _check_panel(bundle, panel, results[-1])
-    remarks.add("seats_replacements", count_seats=len(panel.seats), count_left=len(panel.left))
+    if panel.seats:
+        _check_panel(bundle, panel, results[-1])
+        remarks.add("seats_replacements", count_seats=len(panel.seats), count_left=len(panel.left))
+    else:
+        need(not bundle.of("scores_committed"), "scores_without_draw", culprit=PLATFORM)
+        remarks.add("draw_failed_as_it_had_to", count=len(results))
     if bundle.full:
         _check_unmasking(bundle, shown)
     else:
@@ -268,7 +276,10 @@ def _replay(bundle: Bundle, pool: Act, result: Act, r: Mapping[int, bytes]) -> S
     strata = bundle.document(pool["pool_hash"])["strata"]
     seating = Seating(orders(strata, seed))
     conflicts = _conflicts(bundle, pool, result)
-    seat_all(seating, strata, set(result["avoided"]) if conflicts is None else conflicts)
+    out = set(result["avoided"]) if conflicts is None else conflicts
+    if not result["seats"]:
+        return _replay_failed(seating, strata, result, out)
+    seat_all(seating, strata, out)
     told = [(row["seat"], row["stratum"], row["masked"]) for row in result["seats"]]
     right = [(number, stratum, masked) for number, (stratum, masked) in enumerate(seating.seats, 1)]
     wrong = next((f"{a[0]}" for a, b in zip(told, right, strict=False) if a != b), str(len(right)))
@@ -287,6 +298,17 @@ def _replay(bundle: Bundle, pool: Act, result: Act, r: Mapping[int, bytes]) -> S
         need(right_one, "replacement_in_seat_is_not_next_in_order", seat=act["seat"], event=act.leaf, culprit=CLOCKWORK)
         if bundle.full:
             _check_cause(bundle, act)
+    return seating
+
+
+def _replay_failed(seating: Seating, strata: Sequence[Mapping[str, Any]], result: Act, out: set[str]) -> Seating:
+    """An attempt published without seats: a stratum really runs out, and exactly those named were passed over."""
+    try:
+        seat_all(seating, strata, out)
+    except Exhausted:
+        seating.seats.clear()
+    need(not seating.seats, "draw_without_seats_could_have_filled_them", event=result.leaf, culprit=CLOCKWORK)
+    need(seating.avoided == result["avoided"], "others_were_passed_over", event=result.leaf, culprit=CLOCKWORK)
     return seating
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -32,6 +32,7 @@ from storage.world import instant, stamp
 from trading import inbox, journal, lifecycle, tenders
 from trading.hall import Hall
 from trading.journal import Logged
+from trading.lifecycle import State
 from trading.roles import Actor, Role
 from trading.tender import Tender
 from trading.tenders import Held
@@ -70,7 +71,7 @@ async def result_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, h
         if refused.code != "draw_stratum_exhausted":
             raise
         # The attempt failed; it is published all the same, so that a second one can be told from the first.
-        seated = lottery.Panel((), ())
+        seated = lottery.Panel((), tuple(map(bytes.fromhex, cast(list[str], refused.facts["avoided"]))))
     avoided = tuple(masked.hex() for masked in seated.avoided)
     fields = {
         "draw_id": attempt.draw_id,
@@ -99,6 +100,18 @@ async def result_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, h
         opinions={},
     )
     return held, await room.keep(unit, opened, changed), (logged,)
+
+
+async def draw_failure_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, hall: Hall) -> Done:
+    """Log `failed` (draw_failed, E-61) when the last attempt allowed gave no full panel, or lost a seat for good."""
+    tender, found = held.tender, opened.room
+    drawn = len(found.attempts) >= lottery.ATTEMPTS_MAX and found.attempt.seed is not None
+    whole = bool(found.seats) and not any(seat.vacant for seat in found.seats)
+    if not drawn or whole or tender.state not in (State.OPENED, State.EVALUATING):
+        return held, opened, ()
+    fields = {"reason": "draw_failed", "n": tender.valid or 0}
+    held, logged = await duty_act(unit, held, "failed", fields, rule="E-61", now=now, hall=hall)
+    return held, opened, (logged,)
 
 
 async def invitations_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, hall: Hall) -> Done:

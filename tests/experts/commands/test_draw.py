@@ -7,11 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crypto import lottery
 from crypto.refusal import Refused
 from crypto.verifier import draw as judge
-from experts import queries
+from experts import queries, room
 from experts.commands import draw
 from experts.commands import pool as register
 from experts.commands import room as doorway
@@ -262,3 +263,35 @@ async def test_the_owner_and_the_agent_may_ask_for_the_draw_of_their_own_lot_onl
     outcome = await stage.request(stage.actor(Role.OWNER))
     assert (outcome.events[0].act["role"], outcome.events[0].act["power"]) == ("clockwork", None)
     assert (await stage.tender()).state is State.BIDDING
+
+
+@pytest.mark.parametrize("end", ["no seats", "a vacant seat"])
+async def test_three_attempts_without_a_whole_panel_end_the_tender(stage, end: str) -> None:
+    """Nobody is designated and nobody draws for ever: the clock says draw_failed (E-61)."""
+    await stage.seated()
+    if (await stage.tender()).state is not State.OPENED:
+        await stage.open()
+    found = await stage.database.read(lambda unit: room.find(unit, stage.lot))
+    seats = () if end == "no seats" else tuple(replace(each, vacant=each.seat == 5) for each in found.room.seats)
+
+    async def keep(attempts: int) -> None:
+        async def work(unit) -> None:
+            now = await room.find(unit, stage.lot)
+            await room.keep(unit, now, replace(now.room, attempts=(now.room.attempt,) * attempts, seats=seats))
+
+        await stage.database.write(work)
+
+    await keep(2)
+    assert "failed" not in await stage.settle(), "a redraw may still be ordered"
+    await keep(3)
+    assert await stage.settle() == ["failed"]
+    tender = await stage.tender()
+    assert (tender.state, tender.ended_because) == (State.FAILED, "draw_failed")
+    assert await stage.settle() == []
+
+
+def test_a_fourth_attempt_is_refused_whatever_the_directives() -> None:
+    tender_id = bytes(32)
+    pool = {"tender_id": tender_id.hex(), "attempt": 3, "purpose": 1, "draw_id": lottery.draw_id(tender_id, 3).hex()}
+    with pytest.raises(Refused, match="at most 3 attempts"):
+        lottery.check_attempt([{"kind": "directive", "what": "redraw"}] * 5, pool)

@@ -5,13 +5,16 @@ docs/contract.md (HTTP, Uploads). The rules upheld:
 - an organisation may have 3 × the limit of unsubmitted bytes, and nothing of another organisation's is ever shown;
 - the same leaves announced again are the same upload: whoever was cut off goes on where it stopped;
 - what is not submitted within seven days is dropped; what is not complete at the deadline counts as withdrawn (E-37);
-- what was submitted may be handed in again, byte for byte, until the verdict (a loss is the platform's).
+- what was submitted may be handed in again, byte for byte, until the verdict (a loss is the platform's);
+- where clients put segments straight into the store (storage.blobs.OpenStore), only the store's own word that it holds
+  these bytes counts as arrival, and it is asked before a bid is taken.
 
 Whoever controls the store can lose segments, and the verdict says *lost*; they cannot change one, nor read it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +26,7 @@ from bidding import box, lots
 from bidding.box import Stored
 from crypto.refusal import Refused
 from crypto.sealing import body, header
-from storage.blobs import Blobs
+from storage.blobs import Blobs, OpenStore
 from storage.ports import Below, Row
 from storage.unit import Database, Unit
 from storage.world import stamp
@@ -38,6 +41,7 @@ ABANDONED_DAYS = 7
 DROPPED_AT_ONCE = 50
 OPEN, SUBMITTED, DROPPED = "open", "submitted", "dropped"
 HASH_DIGITS = 64
+ASKED_AT_ONCE = 8
 
 
 class BeginUpload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,9 +117,15 @@ async def slot(unit: Unit, id_: str, number: int, *, actor: Actor, now: datetime
         box.check_open(box.Lot(known, held.tender.state, in_force), now=now)
     else:
         raise Refused("upload_closed", upload=id_)
+    return slot_of(row, number)
+
+
+def slot_of(row: Row, number: int) -> Slot:
+    """Segment `number` of an upload's row: every segment but the last has 1 MiB."""
+    leaves = row["body"]["leaves"]
     last = number == len(leaves) - 1
     expected = row["bytes"] - number * header.SEGMENT_BYTES if last else header.SEGMENT_BYTES
-    return Slot(id_, number, leaves[number], expected)
+    return Slot(row["id"], number, leaves[number], expected)
 
 
 async def put(database: Database, blobs: Blobs, place: Slot, data: bytes, *, actor: Actor, bearer: str = "") -> None:
@@ -127,10 +137,52 @@ async def put(database: Database, blobs: Blobs, place: Slot, data: bytes, *, act
         raise Refused("upload_segment_length", number=place.number, bytes=len(data), expected=place.bytes)
     await blobs.put(place.name, data)
     prefix = data[: header.PREFIX_BYTES] if place.number == 0 else None
-    await database.write(lambda unit: _arrived(unit, place, prefix, actor), bearer=bearer)
+    await database.write(lambda unit: arrived(unit, [place], prefix, actor), bearer=bearer)
     if await blobs.size(place.name) is None:
         # An abandoned upload with the same segment was dropped in between.
         await blobs.put(place.name, data)
+
+
+async def look(database: Database, store: OpenStore, id_: str, *, actor: Actor, bearer: str = "") -> None:
+    """Ask the store for what did not come through a door, and remember what it holds."""
+
+    async def lacking(unit: Unit) -> tuple[Row, list[int]]:
+        row = await own(unit, id_, actor=actor)
+        return row, await missing(unit, row)
+
+    row, absent = await database.read(lacking, bearer=bearer)
+    there, prefix = await held(store, row, absent)
+    if there:
+        await database.write(lambda unit: arrived(unit, there, prefix, actor), bearer=bearer)
+
+
+async def look_again(unit: Unit, store: OpenStore, ids: Sequence[str], *, actor: Actor) -> bool:
+    """The same for several uploads inside a unit of work; whether anything had to be asked of the store."""
+    asked = False
+    for id_ in ids:
+        row = await own(unit, id_, actor=actor)
+        if await unit.segment.count({"upload": id_}) == len(row["body"]["leaves"]):
+            continue
+        asked = True
+        there, prefix = await held(store, row, await missing(unit, row))
+        if there:
+            await arrived(unit, there, prefix, actor)
+    return asked
+
+
+async def held(store: OpenStore, row: Row, absent: Sequence[int]) -> tuple[list[Slot], bytes | None]:
+    """Which of these segments the store holds whole, and the first bytes of the body where segment 0 is among them."""
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def ask(place: Slot) -> bool:
+        async with gate:
+            return await store.size(place.name) == place.bytes
+
+    places = [slot_of(row, number) for number in absent]
+    here = await asyncio.gather(*map(ask, places))
+    there = [place for place, is_here in zip(places, here, strict=True) if is_here]
+    first = there[0].name if there and there[0].number == 0 else None
+    return there, None if first is None else await store.first(first, header.PREFIX_BYTES)
 
 
 async def status(unit: Unit, id_: str, *, actor: Actor) -> dict[str, Any]:
@@ -189,41 +241,52 @@ async def drop_abandoned(database: Database, blobs: Blobs, *, now: datetime) -> 
     return len(old)
 
 
+async def keep(database: Database, blobs: Blobs, id_: str, *, until: datetime, bearer: str = "") -> int:
+    """Lock every segment of one submitted upload until an instant; returns how many, 0 where it was not submitted."""
+    row = await database.read(lambda unit: unit.upload.read(id_), bearer=bearer)
+    if row is None or row["state"] != SUBMITTED:
+        return 0
+    names = list(dict.fromkeys(row["body"]["leaves"]))
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def lock(name: str) -> None:
+        async with gate:
+            await blobs.keep(name, until)
+
+    await asyncio.gather(*map(lock, names))
+    return len(names)
+
+
 async def keep_locked(database: Database, blobs: Blobs, lot: str, *, until: datetime) -> int:
     """Lock every segment of the lot's submitted bids until the end of their retention; returns how many segments.
 
-    For the clockwork, after the freeze: a job a bid would let a queue count the bids.
+    Due after the freeze, whatever the door had locked before: a door may have died between receipt and lock, and a job
+    a bid would let a queue count the bids.
     """
     rows = await database.read(lambda unit: unit.submission.find({"lot": lot}))
-    ids = [id_ for row in rows for id_ in row["body"]["uploads"]]
-    locked = 0
-    for id_ in ids:
-        upload = await database.read(lambda unit, id_=id_: unit.upload.read(id_))  # type: ignore[misc]
-        assert upload is not None, "a submission names uploads that are there"
-        for name in upload["body"]["leaves"]:
-            await blobs.keep(name, until)
-            locked += 1
-    return locked
+    ids = dict.fromkeys(id_ for row in rows for id_ in row["body"]["uploads"])
+    return sum([await keep(database, blobs, id_, until=until) for id_ in ids])
 
 
-async def _arrived(unit: Unit, place: Slot, prefix: bytes | None, actor: Actor) -> None:
+async def arrived(unit: Unit, places: Sequence[Slot], prefix: bytes | None, actor: Actor) -> None:
+    """Remember that segments of one upload are here. Raises Refused: upload_unknown, upload_closed."""
     await unit.share(f"segments {actor.organisation}")
-    row = await own(unit, place.upload, actor=actor)
+    row = await own(unit, places[0].upload, actor=actor)
     if row["state"] == DROPPED:
-        raise Refused("upload_closed", upload=place.upload)
-    if await unit.segment.read(place.upload, place.number) is None:
-        await unit.segment.insert(
-            {
-                "upload": place.upload,
-                "number": place.number,
-                "hash": place.name,
-                "organisation": actor.organisation,
-                "bytes": place.bytes,
-            }
-        )
+        raise Refused("upload_closed", upload=row["id"])
+    absent = set(await missing(unit, row)) if len(places) > 1 else None
+    for place in places:
+        known = place.number not in absent if absent is not None else await _known(unit, place)
+        if not known:
+            told = {"upload": place.upload, "number": place.number, "hash": place.name, "bytes": place.bytes}
+            await unit.segment.insert({**told, "organisation": actor.organisation})
     if prefix is not None and not row["body"]["prefix"]:
         told = {**row["body"], "prefix": prefix.hex()}
         await unit.upload.update({**row, "body": told}, expected_version=row["version"])
+
+
+async def _known(unit: Unit, place: Slot) -> bool:
+    return await unit.segment.read(place.upload, place.number) is not None
 
 
 async def _drop(unit: Unit, blobs: Blobs, id_: str) -> None:
@@ -233,8 +296,10 @@ async def _drop(unit: Unit, blobs: Blobs, id_: str) -> None:
     await unit.seize(f"segments {row['organisation']}")
     for each in await unit.segment.find({"upload": id_}):
         await unit.segment.delete(id_, each["number"])
-        if await unit.segment.count({"hash": each["hash"]}) == 0:
-            await blobs.delete(each["hash"])
+    # A client may have put into an open store what no door ever heard of: every announced segment goes.
+    for name in dict.fromkeys(row["body"]["leaves"]):
+        if await unit.segment.count({"hash": name}) == 0:
+            await blobs.delete(name)
     await unit.upload.update({**row, "state": DROPPED}, expected_version=row["version"])
 
 

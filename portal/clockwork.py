@@ -12,15 +12,17 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from bidding import announcement, uploads
+from bidding import announcement, keeping, uploads
 from bidding import clock as bids
 from crypto.refusal import Refused
 from experts import clock as panels
 from portal.running import Running
 from storage.ports import Conflict, Not
-from storage.unit import Unit
+from storage.unit import Database, Unit
+from storage.world import World
 from trading import clock, lifecycle, tenders
 from trading.counter import verbs
+from trading.hall import Hall
 
 Step = Callable[[str], Awaitable[int]]
 
@@ -51,6 +53,7 @@ async def tidy(running: Running) -> None:
     """Once an hour: drop uploads that were abandoned and answers that were kept for retries."""
     database, now = running.database, running.world.now()
     dropped = await uploads.drop_abandoned(database, running.service.blobs, now=now)
+    await keeping.sweep(database, running.service.blobs, now=now)
     forgotten = await database.write(lambda unit: verbs.forget_answers(unit, now=now))
     if dropped or forgotten:
         log.info("dropped %d abandoned uploads, forgot %d answers", dropped, forgotten)
@@ -59,23 +62,28 @@ async def tidy(running: Running) -> None:
 async def turn(running: Running) -> int:
     """Do everything that is due now, for every tender; returns how many acts were logged."""
     await running.restock()
-    lots = await running.database.read(_alive)
+    return await turn_all(running.database, steps(running))
+
+
+async def turn_all(database: Database, work: Sequence[Step]) -> int:
+    """The same with the steps of whichever process asks."""
+    lots = await database.read(_alive)
     done = 0
     for lot in lots:
         try:
-            done += await settle(running, lot)
+            done += await settle(work, lot)
         except Refused as refused:
             # A refusal here means the tender is not ready for what was tried; the next turn asks again.
             log.info("lot %s waits: %s", lot, refused)
     return done
 
 
-async def settle(running: Running, lot: str) -> int:
+async def settle(work: Sequence[Step], lot: str) -> int:
     """Let one tender do what it owes until it owes nothing; returns how many acts were logged."""
     done = 0
     for _ in range(ROUNDS_MAX):
         acts = 0
-        for step in steps(running):
+        for step in work:
             try:
                 acts += await step(lot)
             except Conflict:
@@ -89,6 +97,25 @@ async def settle(running: Running, lot: str) -> int:
 def steps(running: Running) -> Sequence[Step]:
     """The rooms' automatic work, in order: each takes a lot and returns how many acts it logged."""
     database, world, hall = running.database, running.world, running.hall
+    trading, bidding, experts = plain_steps(database, world, hall)
+
+    async def opening(lot: str) -> int:
+        logged = await announcement.run_due(
+            database,
+            lot,
+            now=world.now(),
+            hall=hall,
+            blobs=running.service.blobs,
+            room=running.room,
+            verifier=running.verifier,
+        )
+        return len(logged)
+
+    return (trading, bidding, locks, opening, experts)
+
+
+def plain_steps(database: Database, world: World, hall: Hall) -> tuple[Step, Step, Step]:
+    """The automatic work of trading, bidding and experts that needs no key but the duty key."""
 
     async def trading(lot: str) -> int:
         async def work(unit: Unit) -> int:
@@ -104,17 +131,10 @@ def steps(running: Running) -> Sequence[Step]:
 
         return await database.write(work)
 
-    async def opening(lot: str) -> int:
-        logged = await announcement.run_due(
-            database,
-            lot,
-            now=world.now(),
-            hall=hall,
-            blobs=running.service.blobs,
-            room=running.room,
-            verifier=running.verifier,
-        )
-        return len(logged)
+    async def locks(lot: str) -> int:
+        # No act: the lock on what was submitted lies in the store.
+        await keeping.run_due(database, running.service.blobs, lot, now=world.now())
+        return 0
 
     async def experts(lot: str) -> int:
         async def work(unit: Unit) -> int:
@@ -123,7 +143,7 @@ def steps(running: Running) -> Sequence[Step]:
 
         return await database.write(work)
 
-    return (trading, bidding, opening, experts)
+    return (trading, bidding, experts)
 
 
 async def _alive(unit: Unit) -> list[str]:

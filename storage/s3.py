@@ -247,6 +247,8 @@ class S3Blobs:
         """PUTs `data` where `announced` was signed for; the store's status and the beginning of what it said."""
         url = self._url(self._store.base, key, sha256(announced).hexdigest(), len(announced))
         response = self._http.request("PUT", url, body=data, headers=ONCE)
+        if response.status >= 500 and response.status != 507:
+            raise OSError(f"the object store answered {response.status}: {response.data[:200]!r}")
         return response.status, response.data[:200]
 
     def _read(self, name: str) -> bytes | None:

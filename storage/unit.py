@@ -80,6 +80,8 @@ class Unit:
 
     tender: Store
     project: Store
+    notice: Store
+    notice_word: Store
     panel: Store
     sheet: Store
     objection: Store

@@ -20,6 +20,8 @@ from crypto.terminal import Told, Unreachable
 
 TIMEOUT_SECONDS = 60.0
 BUSY = frozenset({502, 503, 504})
+THERE_ALREADY, EXPIRED = 412, 403
+ADDRESS_EXPIRED = "address_expired"
 
 
 class Server:
@@ -94,10 +96,23 @@ class Server:
         return self.verb(verb, {**body, "signed": signing.sign_act(act, signer=signer, by=by)})
 
     def put(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
-        """Put one segment to where the hall said: an address of its own or of its object store."""
-        target = url if url.startswith("http") else self.url + url
-        own = self._headers if target.startswith(self.url) else {}
-        self._send("PUT", target, content=data, headers={**own, **headers})
+        """Put one segment to where the hall said: a path of its own, or a whole address, which is that of its store.
+
+        A store gets nothing but the headers that the hall named, never the token. Its 412 says that these very bytes
+        are there already; what else it refuses is tried again: 403 (Told, `address_expired`) with a new address.
+        """
+        if url.startswith("/"):
+            self._send("PUT", self.url + url, content=data, headers={**self._headers, **headers})
+            return
+        try:
+            response = self._http.put(url, content=data, headers=dict(headers))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{_origin(url)}: {error or type(error).__name__}") from error
+        if response.is_success or response.status_code == THERE_ALREADY:
+            return
+        if response.status_code == EXPIRED:
+            raise Told(_words(f"HTTP {response.status_code}", code=ADDRESS_EXPIRED))
+        raise Unreachable(f"{_origin(url)}: HTTP {response.status_code}")
 
     def now(self) -> str:
         """The hall's clock as text; only for a rehearsal, where clients have no clock of their own. A hall that calls
@@ -147,6 +162,14 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or "code" not in problem:
-        text = f"HTTP {response.status_code}"
-        return {"code": "http_error", "rule": None, "message": {"zh": text, "en": text}}
+        return _words(f"HTTP {response.status_code}", code="http_error")
     return problem
+
+
+def _words(text: str, *, code: str) -> dict[str, Any]:
+    return {"code": code, "rule": None, "message": {"zh": text, "en": text}}
+
+
+def _origin(url: str) -> str:
+    """Scheme and host of an address: what stands behind them would let whoever reads a log put a segment."""
+    return "/".join(url.split("/", 3)[:3])

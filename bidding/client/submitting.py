@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from bidding.client import bidfile, files
 from bidding.client.bidfile import BidFile, Envelope
-from bidding.client.server import Server, segment
+from bidding.client.server import ADDRESS_EXPIRED, Server, segment
 from crypto.ledger import receipt
 from crypto.ledger.receipt import ReceiptProved
 from crypto.refusal import Refused
@@ -151,12 +151,25 @@ def state(path: Path) -> dict[str, Any]:
 def _upload(server: Server, bid: BidFile, each: Envelope, *, moved: Moved) -> str:
     """Announce a body, put what is missing, and see that all of it is there; returns the upload's id."""
     body = {"lot": bid.lot, "size": each.size, "leaves": [leaf.hex() for leaf in each.leaves]}
-    id_, targets = _announced(_retried(lambda: server.post(UPLOADS, body)), len(each.leaves))
-    missing = {target.index for target in targets}
-    for number in range(len(each.leaves)):
-        if number not in missing:
+    told: set[int] = set()
+
+    def told_once(number: int) -> None:
+        if number not in told:
+            told.add(number)
             moved(_length(each, number))
-    _put_all(server, bid, each, targets, moved=moved)
+
+    while True:
+        before = len(told)
+        id_, targets = _announced(_retried(lambda: server.post(UPLOADS, body)), len(each.leaves))
+        for number in set(range(len(each.leaves))) - {target.index for target in targets}:
+            told_once(number)
+        try:
+            _put_all(server, bid, each, targets, put=told_once)
+            break
+        except Told as refused:
+            # A slow line outlives the addresses that the hall signed: it signs new ones for what is still missing.
+            if refused.problem.get("code") != ADDRESS_EXPIRED or len(told) == before:
+                raise
     left = _missing(_retried(lambda: server.get(f"{UPLOADS}/{segment(id_)}")))
     if left:
         raise Unreachable(
@@ -192,25 +205,25 @@ def _missing(answer: Any) -> list[int]:
         raise Refused("answer_unexpected", verb="bidding/uploads") from error
 
 
-def _put_all(server: Server, bid: BidFile, each: Envelope, targets: Sequence[_Target], *, moved: Moved) -> None:
+def _put_all(server: Server, bid: BidFile, each: Envelope, targets: Sequence[_Target], *, put: Moved) -> None:
     """Put segments by several hands; the first that fails for good ends all, and what arrived stays."""
     lines: SimpleQueue[Server] = SimpleQueue()
     twins = [server.twin() for _ in range(WORKERS)]
     for twin in twins:
         lines.put(twin)
 
-    def put(target: _Target) -> int:
+    def send(target: _Target) -> int:
         with bid.path.open("rb") as stream:
             data = bid.segment(stream, each, target.index)
         with _borrowed(lines) as line:
             _retried(lambda: line.put(target.url, data, target.headers))
-        return len(data)
+        return target.index
 
     pool = ThreadPoolExecutor(WORKERS)
     try:
-        waiting = [pool.submit(put, target) for target in targets]
+        waiting = [pool.submit(send, target) for target in targets]
         for done in as_completed(waiting):
-            moved(done.result())
+            put(done.result())
     finally:
         pool.shutdown(cancel_futures=True)
         for twin in twins:

@@ -2,6 +2,8 @@
 
 A segment is read as it comes, at most 1 MiB is held of it, and only a fixed number of segments at once: whatever
 strangers send, the door's memory has a bound. Nothing here reads what another organisation sent.
+Where the store is open to clients (storage.blobs.OpenStore), the door carries no body at all: it signs addresses, asks
+the store what arrived, and locks what was submitted.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ from litestar import Request, Response, get, post, put
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from bidding import queries, uploads, verbs
+from bidding import keeping, queries, uploads, verbs
 from crypto.refusal import Refused
 from crypto.sealing import header
+from storage.blobs import OpenStore
+from storage.ports import Row
+from storage.unit import Unit
 from trading.counter import identity, strict
 from trading.counter.service import Service
 from trading.counter.verbs import routes as verb_routes
 from trading.journal import Outcome
-from trading.roles import Permission
+from trading.roles import Actor, Permission
 
 SEGMENTS_AT_ONCE = 16
 UPLOADS = "/api/v1/bidding/uploads"
@@ -34,6 +39,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
     """The handlers of bidders and owners."""
     database, world, hall, blobs = service.database, service.world, service.hall, service.blobs
     gate = asyncio.Semaphore(SEGMENTS_AT_ONCE)
+    own_verbs = keeping.with_store(verbs.BIDDERS, blobs=blobs, world=world, keeper=keeping.Keeper(database, blobs))
 
     @post(
         UPLOADS,
@@ -52,9 +58,15 @@ def routes(service: Service) -> list[BaseRouteHandler]:
             return await uploads.begin(data, actor=actor, now=now, unit=unit, hall=hall)
 
         begun = await database.write(run, bearer=identity.bearer(request))
-        id_ = begun.result["id"]
-        targets = [{"index": n, "url": f"{UPLOADS}/{id_}/{n}", "headers": {}} for n in begun.result["missing"]]
-        return _json({"id": id_, "targets": targets})
+        id_, absent = begun.result["id"], begun.result["missing"]
+        if not isinstance(blobs, OpenStore):
+            targets = [{"index": n, "url": f"{UPLOADS}/{id_}/{n}", "headers": {}} for n in absent]
+            return _json({"id": id_, "targets": targets})
+        bearer = identity.bearer(request)
+        if not begun.events:
+            await uploads.look(database, blobs, id_, actor=actor, bearer=bearer)
+        row, absent = await database.read(lambda unit: _row(unit, id_, actor), bearer=bearer)
+        return _json({"id": id_, "targets": [_direct(blobs, uploads.slot_of(row, n)) for n in absent]})
 
     @put(
         UPLOADS + "/{upload:str}/{number:int}",
@@ -80,6 +92,8 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.BID_UPLOAD)
         bearer = identity.bearer(request)
+        if isinstance(blobs, OpenStore):
+            await uploads.look(database, blobs, upload, actor=actor, bearer=bearer)
         return _json(await database.read(lambda unit: uploads.status(unit, upload, actor=actor), bearer=bearer))
 
     @get("/api/v1/bidding/receipts/{event:str}", summary="The receipt of an own event", operation_id="bidding_receipt")
@@ -107,7 +121,7 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         receipt,
         own_bids,
         stage,
-        *verb_routes((*verbs.BIDDERS, *verbs.OWNERS), service),
+        *verb_routes((*own_verbs, *verbs.OWNERS), service),
     ]
 
 
@@ -121,6 +135,16 @@ async def take(chunks: AsyncIterator[bytes], place: uploads.Slot) -> bytes:
             )
         held += chunk
     return bytes(held)
+
+
+async def _row(unit: Unit, id_: str, actor: Actor) -> tuple[Row, list[int]]:
+    row = await uploads.own(unit, id_, actor=actor)
+    return row, await uploads.missing(unit, row)
+
+
+def _direct(store: OpenStore, place: uploads.Slot) -> dict[str, Any]:
+    direct = store.direct(place.name, place.bytes)
+    return {"index": place.number, "url": direct.url, "headers": dict(direct.headers)}
 
 
 def _json(told: Any) -> Response[bytes]:

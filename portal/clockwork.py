@@ -17,6 +17,7 @@ from bidding import clock as bids
 from crypto.refusal import Refused
 from experts import clock as panels
 from portal.running import Running
+from storage.blobs import Blobs
 from storage.ports import Conflict, Not
 from storage.unit import Database, Unit
 from storage.world import World
@@ -111,7 +112,7 @@ def steps(running: Running) -> Sequence[Step]:
         )
         return len(logged)
 
-    return (trading, bidding, locks, opening, experts)
+    return (trading, bidding, lock_step(database, running.service.blobs, world), opening, experts)
 
 
 def plain_steps(database: Database, world: World, hall: Hall) -> tuple[Step, Step, Step]:
@@ -131,11 +132,6 @@ def plain_steps(database: Database, world: World, hall: Hall) -> tuple[Step, Ste
 
         return await database.write(work)
 
-    async def locks(lot: str) -> int:
-        # No act: the lock on what was submitted lies in the store.
-        await keeping.run_due(database, running.service.blobs, lot, now=world.now())
-        return 0
-
     async def experts(lot: str) -> int:
         async def work(unit: Unit) -> int:
             _, logged = await panels.run_due(unit, await tenders.load(unit, lot), now=world.now(), hall=hall)
@@ -144,6 +140,16 @@ def plain_steps(database: Database, world: World, hall: Hall) -> tuple[Step, Ste
         return await database.write(work)
 
     return (trading, bidding, experts)
+
+
+def lock_step(database: Database, blobs: Blobs, world: World) -> Step:
+    """The lock on what was submitted: work of whoever reads bids after the close and may write to the store; no act."""
+
+    async def locks(lot: str) -> int:
+        await keeping.run_due(database, blobs, lot, now=world.now())
+        return 0
+
+    return locks
 
 
 async def _alive(unit: Unit) -> list[str]:

@@ -41,7 +41,12 @@ def verbs() -> tuple[Verb, ...]:
 
 def build(running: Running) -> Litestar:
     """The application over one running hall."""
-    handlers: list[Any] = [*public.routes(running), *routes(verbs(), running.service), *rooms(running)]
+    handlers: list[Any] = [
+        *public.routes(running),
+        public.file_route(running),
+        *routes(verbs(), running.service),
+        *rooms(running),
+    ]
     table = words.load(*ROOMS)
     card = running.folder.card
     handlers += doors.routes(running.service, Sign(card.name, card.demo), table)

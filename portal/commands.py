@@ -16,6 +16,7 @@ from portal import durations, folder, serve, settings, sim
 from portal.app import ROOMS
 from portal.demo import play as demo
 from portal.demo import rehearsal
+from portal.processes import commands as processes
 from portal.running import open_hall
 from storage import backup as backups
 from storage.world import RealWorld
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     restored.add_argument("file")
     restored.add_argument("--data", required=True)
     restored.set_defaults(run=_restore)
+    processes.arguments(verbs)
     return parser
 
 

@@ -5,7 +5,8 @@ Forward only; every move is an act of the hall in the ledger, and the clockwork 
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Protocol
 
 import msgspec
 from litestar import get, post
@@ -15,11 +16,12 @@ from litestar.params import JSONBody
 from crypto.ledger import acts
 from crypto.refusal import Refused
 from portal import durations
-from portal.running import Running
+from storage.unit import Database
 from storage.unit import Unit
-from storage.world import DemoWorld, stamp
+from storage.world import DemoWorld, World, stamp
 from trading import journal
 from trading.counter import strict
+from trading.hall import Hall
 
 
 class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +30,20 @@ class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advance: str
 
 
-def routes(running: Running) -> list[BaseRouteHandler]:
+class Clocked(Protocol):
+    """Whose clock is moved: a running hall, or the process of it that signs the hall's acts."""
+
+    @property
+    def world(self) -> World: ...
+    @property
+    def hall(self) -> Hall: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def wake(self) -> asyncio.Event: ...
+
+
+def routes(running: Clocked) -> list[BaseRouteHandler]:
     """The two handlers of a demo hall's clock."""
 
     @get("/api/v1/demo/clock", summary="What time it is in this rehearsal")
@@ -48,7 +63,7 @@ def routes(running: Running) -> list[BaseRouteHandler]:
     return [show, advance]
 
 
-async def move(running: Running, text: str) -> Any:
+async def move(running: Clocked, text: str) -> Any:
     """Move the clock by a duration, log it, wake the clockwork; returns the new instant."""
     world = running.world
     if not isinstance(world, DemoWorld):

@@ -22,7 +22,12 @@ async def send_notice(job: Job, *, unit: Unit, now: datetime) -> None:
 
 
 def handlers(hall: Hall) -> Mapping[str, Handler]:
-    """Handler by kind of job."""
+    """Handler by kind of job, where one process does both sides' work."""
+    return operation(hall)
+
+
+def operation(hall: Hall) -> Mapping[str, Handler]:
+    """Handler by kind of the operation's jobs."""
 
     async def fill_inboxes(job: Job, *, unit: Unit, now: datetime) -> None:
         await inbox.fill(unit, job.args, entropy=hall.entropy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from litestar import Request, Response, get, post, put
 from litestar.handlers import BaseRouteHandler
@@ -10,11 +10,14 @@ from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter
 from litestar.response import Stream
 
 from crypto.refusal import Refused
-from portal.running import VERSION, Running
-from storage.ledger import OVERDUE_SECONDS
+from portal.folder import Card
+from portal.running import VERSION
+from storage.engine import HallPostgres
+from storage.ledger import OVERDUE_SECONDS, Head, Ledger
 from storage.world import stamp
 from trading import powers, queries
 from trading.counter import files, identity
+from trading.counter.service import Service
 from trading.roles import Permission
 
 Requested = Request[Any, Any, Any]
@@ -22,8 +25,30 @@ TILE_SECONDS = 31_536_000
 Hash = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}$")]
 
 
-def routes(running: Running) -> list[BaseRouteHandler]:
-    """The handlers, over one running hall."""
+class Shown(Protocol):
+    """What these pages show: a running hall, or the one process of it that shows them."""
+
+    @property
+    def folder(self) -> Papers: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def service(self) -> Service: ...
+    def checkpoint_age_s(self, head: Head | None) -> int | None: ...
+
+
+class Papers(Protocol):
+    """The hall's card and anchors, wherever they lie."""
+
+    @property
+    def card(self) -> Card: ...
+    @property
+    def trust_bytes(self) -> bytes | None: ...
+
+
+def routes(running: Shown, *, sees_pending: bool = True) -> list[BaseRouteHandler]:
+    """The handlers. A process whose role may not read what waits for the sequencer leaves that to the sequencer's own
+    health (`sees_pending` False)."""
     service, ledger = running.service, running.ledger
     database, world = service.database, service.world
     waiting: dict[str, float] = {}
@@ -31,7 +56,7 @@ def routes(running: Running) -> list[BaseRouteHandler]:
     @get("/health", summary="Is the hall well, and what time is it there?")
     async def health() -> Response[dict[str, Any]]:
         head = await ledger.head()
-        late = await ledger.overdue(now=world.now())
+        late = await ledger.overdue(now=world.now()) if sees_pending else []
         for event in set(waiting) - set(late):
             del waiting[event]
         # A rehearsal's clock may jump over an event that waits since a moment ago; so real seconds are counted too.
@@ -43,7 +68,7 @@ def routes(running: Running) -> list[BaseRouteHandler]:
             "version": VERSION,
             "now": stamp(world.now()),
             "demo": running.folder.card.demo,
-            "database": "sqlite",
+            "database": "postgresql" if isinstance(database.engine, HallPostgres) else "sqlite",
             "ledger_size": head.size if head else 0,
             "checkpoint_age_s": running.checkpoint_age_s(head),
         }
@@ -121,19 +146,6 @@ def routes(running: Running) -> list[BaseRouteHandler]:
     async def power_list() -> list[dict[str, Any]]:
         return [power.to_json() for power in powers.load()]
 
-    @put(
-        "/api/v1/trading/files",
-        status_code=200,
-        request_max_body_size=files.FILE_BYTES_MAX,
-        summary="Put a file that will go with a tender",
-    )
-    async def put_file(request: Requested) -> dict[str, Any]:
-        actor = await identity.of(request, service)
-        identity.must_hold(actor, Permission.TENDER_ENTER)
-        name, described = await files.take(request.stream(), blobs=service.blobs)
-        await database.write(lambda unit: files.keep(unit, name, described))
-        return {"sha256": name}
-
     return [
         health,
         trust,
@@ -149,5 +161,24 @@ def routes(running: Running) -> list[BaseRouteHandler]:
         public_object,
         chain,
         power_list,
-        put_file,
     ]
+
+
+def file_route(running: Shown) -> BaseRouteHandler:
+    """The handler that takes files of owners and agents; it stands at their door."""
+    service = running.service
+
+    @put(
+        "/api/v1/trading/files",
+        status_code=200,
+        request_max_body_size=files.FILE_BYTES_MAX,
+        summary="Put a file that will go with a tender",
+    )
+    async def put_file(request: Requested) -> dict[str, Any]:
+        actor = await identity.of(request, service)
+        identity.must_hold(actor, Permission.TENDER_ENTER)
+        name, described = await files.take(request.stream(), blobs=service.blobs)
+        await service.database.write(lambda unit: files.keep(unit, name, described))
+        return {"sha256": name}
+
+    return put_file

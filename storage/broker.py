@@ -61,6 +61,7 @@ class Courier:
         self._broker = broker
         self._hook = hook
         self._sent: dict[str, float] = {}
+        self._sending: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._worker: dramatiq.Worker | None = None
         self._actor = dramatiq.actor(actor_name=f"perform_{queue}", queue_name=queue, broker=broker)(self._perform)
@@ -75,6 +76,12 @@ class Courier:
             for id in ids:
                 self._sent.pop(id, None)
         self._hook(crash.Point.JOB_SENT)
+
+    async def send_soon(self, ids: Sequence[str]) -> None:
+        """Like `send`, but nobody waits for the broker: a request is answered while the broker is away."""
+        task = asyncio.create_task(self.send(ids))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     async def start(self, *, threads: int = WORKER_THREADS) -> None:
         """Begins to perform jobs on the loop that is running now."""

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from storage import crash
-from storage.ports import AtMost, Row
+from storage.ports import AtMost, Condition, In, Row
 from storage.unit import Database, Unit
 from storage.world import World, instant, new_id, stamp
 
@@ -67,12 +67,19 @@ class Outbox:
         self._hook = hook
 
     async def due(self, *, limit: int = 100) -> list[str]:
-        """Ids of jobs that may be claimed now, most overdue first; those whose lease ran out among them."""
+        """Ids of jobs that may be claimed now, most overdue first; those whose lease ran out among them.
+
+        Only of kinds that this process handles: operation and supervision have workers apart.
+        """
         now = stamp(self._world.now())
 
+        ours: dict[str, Condition] = {"kind": In(tuple(self._handlers))} if self._handlers else {}
+
         async def ask(unit: Unit) -> list[str]:
-            waiting = await unit.job.find({"state": "due", "due": AtMost(now)}, order=("due",), limit=limit)
-            left = await unit.job.find({"state": "leased", "lease_until": AtMost(now)}, order=("due",), limit=limit)
+            waiting = await unit.job.find({"state": "due", "due": AtMost(now), **ours}, order=("due",), limit=limit)
+            left = await unit.job.find(
+                {"state": "leased", "lease_until": AtMost(now), **ours}, order=("due",), limit=limit
+            )
             return [row["id"] for row in sorted([*waiting, *left], key=lambda row: (row["due"], row["id"]))][:limit]
 
         return await self._database.read(ask)

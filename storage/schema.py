@@ -110,6 +110,15 @@ _LIST = (
         indexes=("state deadline", "due", "tender_id", "owner"),
     ),
     _document("project", "code", "owner", indexes=("owner",)),
+    # What the public list is found by: when a notice came out, and every two neighbouring characters of its words.
+    _fact(
+        "notice",
+        "lot",
+        "published market region",
+        body=False,
+        indexes=("published", "market published", "region published"),
+    ),
+    _fact("notice_word", "word lot", body=False),
     _document("panel", "lot", "state"),
     _document("sheet", "lot seat", "person state"),
     _document("objection", "id", "lot organisation state", indexes=("lot",)),
@@ -124,7 +133,13 @@ _LIST = (
     _document("prekey", "key", "trustee tender_id", indexes=("trustee tender_id", "tender_id")),
     _document("expert", "id", "person specialty region state", indexes=("specialty state", "person")),
     # Conveniences of the doors.
-    _document("upload", "id", "organisation lot created state bytes#", indexes=("organisation state", "state created")),
+    _document(
+        "upload",
+        "id",
+        "organisation lot created state bytes#",
+        indexes=("organisation state", "state created"),
+        erasable=True,
+    ),
     _fact("segment", "upload number#", "hash organisation bytes#", indexes=("hash",), body=False, erasable=True),
     _document(
         "inbox", "id", "person organisation lot created state", indexes=("person created", "organisation created")

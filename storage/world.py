@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from crypto.refusal import Refused
@@ -100,6 +101,37 @@ class DemoWorld:
             raise Refused("clock_moves_forward_only", asked=str(by))
         self._advanced += by
         return self.now()
+
+
+class SharedDemoWorld(DemoWorld):
+    """A rehearsal's clock that several processes share: a file holds how far it has come, in milliseconds.
+
+    It stands until somebody moves it. Reading the file at every question keeps all processes at the same instant.
+    """
+
+    def __init__(self, path: Path, *, start: datetime = DEMO_START, entropy: Entropy = os.urandom) -> None:
+        super().__init__(start=start, flowing=False, entropy=entropy)
+        self._path = path
+        self._seen = -1
+
+    def now(self) -> datetime:
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if changed != self._seen:
+                self._advanced = max(self._advanced, timedelta(milliseconds=int(self._path.read_text("ascii"))))
+                self._seen = changed
+        except FileNotFoundError:
+            return super().now()
+        return super().now()
+
+    def advance(self, by: timedelta) -> datetime:
+        """Moves the clock of every process. Refuses to go back: `clock_moves_forward_only`."""
+        self.now()
+        moved = super().advance(by)
+        beside = self._path.with_name(self._path.name + ".new")
+        beside.write_text(str(int(self._advanced / timedelta(milliseconds=1))), "ascii")
+        beside.replace(self._path)
+        return moved
 
 
 class SeededEntropy:

@@ -55,6 +55,14 @@ class DocumentSecrets(Protocol):
         ...
 
 
+class Room(Protocol):
+    """The opening room where it is another process: it judges the asker again and logs its own grant."""
+
+    async def secrets(self, lot: str, *, bearer: str, power: str | None) -> DocumentSecrets:
+        """What it gives to the supervisor behind this session. Raises what it refuses."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RoomSecrets:
     """The opening room's answer: shares combined once, disclosed secrets opened with the room's key."""
@@ -111,7 +119,8 @@ async def make(
     actor: Actor,
     power: str | None,
     now: datetime,
-    room: Desk | None,
+    room: Desk | Room | None,
+    bearer: str = "",
 ) -> Path:
     """Write the bundle of a lot into `folder` (empty, the caller's to remove) and return the file.
 
@@ -125,9 +134,13 @@ async def make(
         if tender.freeze is not None:
             if room is None:
                 raise Refused("bundle_needs_the_room", lot=lot)
-            case = await database.read(lambda unit: opening.case(unit, lot, hall=hall))
-            secrets = await asyncio.to_thread(RoomSecrets.of, case, room)
-        await _log(service, tender, actor=actor, power=power, now=now)
+            if isinstance(room, Desk):
+                case = await database.read(lambda unit: opening.case(unit, lot, hall=hall))
+                secrets = await asyncio.to_thread(RoomSecrets.of, case, room)
+                await log_grant(service, tender, actor=actor, now=now)
+            else:
+                secrets = await room.secrets(lot, bearer=bearer, power=power)
+        await _log(service, tender, actor=actor, power=power, now=now, bearer=bearer)
     found = await database.read(lambda unit: collected.collect(unit, lot, view, hall=hall))
     loop = asyncio.get_running_loop()
     log = NearLog(service.ledger, witnesses=(), clock=service.world.now, loop=loop)
@@ -157,14 +170,24 @@ async def _judge(unit: Unit, lot: str, view: View, *, actor: Actor, power: str |
     return tender
 
 
-async def _log(service: Service, tender: Tender, *, actor: Actor, power: str | None, now: datetime) -> None:
-    """The grant by the opening room and the read, before anything is given."""
+async def log_grant(service: Service, tender: Tender, *, actor: Actor, now: datetime) -> None:
+    """The grant by the opening room, before it gives anything."""
 
-    async def both(unit: Unit) -> None:
+    async def granted(unit: Unit) -> None:
         await reading.grant(unit, tender, reader=actor.person, envelopes=[0, 1], why=WHY, now=now, hall=service.hall)
+
+    await service.database.write(granted)
+
+
+async def _log(
+    service: Service, tender: Tender, *, actor: Actor, power: str | None, now: datetime, bearer: str
+) -> None:
+    """The read, before anything is given."""
+
+    async def read(unit: Unit) -> None:
         await log_read(unit, tender, what="full_bundle", actor=actor, power=power, now=now, service=service)
 
-    await service.database.write(both)
+    await service.database.write(read, bearer=bearer)
 
 
 async def log_read(

@@ -82,7 +82,7 @@ class Filter:
 
 
 async def read(
-    service: Service, lot: str, wanted: Filter, *, actor: Actor, power: str | None, now: datetime
+    service: Service, lot: str, wanted: Filter, *, actor: Actor, power: str | None, now: datetime, bearer: str = ""
 ) -> list[dict[str, Any]]:
     """The rows of a lot that the asker may see and wants, in log order; the reading is logged first.
 
@@ -94,7 +94,7 @@ async def read(
         tender = (await tenders.load(unit, lot)).tender
         await bundle.log_read(unit, tender, what="trail", actor=actor, power=power, now=now, service=service)
 
-    await service.database.write(log)
+    await service.database.write(log, bearer=bearer)
     return await service.database.read(lambda unit: rows(unit, lot, wanted, hall=service.hall))
 
 

@@ -5,6 +5,7 @@ Everything here is behind a bearer token but the published table. Judged in the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, get, put
@@ -22,8 +23,31 @@ from trading.roles import Permission
 Requested = Request[Any, Any, Any]
 
 
-def routes(service: Service) -> list[BaseRouteHandler]:
-    """Every handler of this room."""
+def routes(service: Service, served: Sequence[verbs.Verb] = VERBS, *, register: bool = True) -> list[BaseRouteHandler]:
+    """The handlers of this room: these verbs, what may be read, and the register where this door takes it."""
+
+    @get("/api/v1/experts/own", summary="My invitations and seats")
+    async def own(request: Requested) -> list[dict[str, Any]]:
+        actor = await identity.of(request, service)
+        bearer = identity.bearer(request)
+        return await service.database.read(lambda unit: queries.own(unit, actor=actor), bearer=bearer)
+
+    @get("/api/v1/lots/{lot:str}/room", summary="The evaluation room, for who is signed in")
+    async def inside(request: Requested, lot: FromPath[str]) -> dict[str, Any]:
+        actor = await identity.of(request, service)
+        bearer = identity.bearer(request)
+        return await service.database.read(lambda unit: queries.inside(unit, lot, actor=actor), bearer=bearer)
+
+    @get("/api/v1/lots/{lot:str}/table", summary="The scores as published")
+    async def table(lot: FromPath[str]) -> dict[str, Any]:
+        return await service.database.read(lambda unit: queries.table(unit, lot))
+
+    taken = [register_route(service)] if register else []
+    return [*verbs.routes(served, service), *taken, own, inside, table]
+
+
+def register_route(service: Service) -> BaseRouteHandler:
+    """The handler that imports a large register of experts."""
 
     @put(
         "/api/v1/experts/register",
@@ -42,20 +66,4 @@ def routes(service: Service) -> list[BaseRouteHandler]:
         outcome = await service.database.write(work, bearer=identity.bearer(request))
         return dict(outcome.result)
 
-    @get("/api/v1/experts/own", summary="My invitations and seats")
-    async def own(request: Requested) -> list[dict[str, Any]]:
-        actor = await identity.of(request, service)
-        bearer = identity.bearer(request)
-        return await service.database.read(lambda unit: queries.own(unit, actor=actor), bearer=bearer)
-
-    @get("/api/v1/lots/{lot:str}/room", summary="The evaluation room, for who is signed in")
-    async def inside(request: Requested, lot: FromPath[str]) -> dict[str, Any]:
-        actor = await identity.of(request, service)
-        bearer = identity.bearer(request)
-        return await service.database.read(lambda unit: queries.inside(unit, lot, actor=actor), bearer=bearer)
-
-    @get("/api/v1/lots/{lot:str}/table", summary="The scores as published")
-    async def table(lot: FromPath[str]) -> dict[str, Any]:
-        return await service.database.read(lambda unit: queries.table(unit, lot))
-
-    return [*verbs.routes(VERBS, service), register, own, inside, table]
+    return register

@@ -29,8 +29,8 @@ Requested = Request[Any, Any, Any]
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def routes(service: Service, *, room: Desk | None) -> list[BaseRouteHandler]:
-    """The handlers; `room` is the opening room's desk where this process holds it (full bundles need it)."""
+def routes(service: Service, *, room: Desk | bundle.Room | None) -> list[BaseRouteHandler]:
+    """The handlers; `room` is the opening room (full bundles need it): its desk, or the process that holds it."""
 
     @get(
         "/api/v1/lots/{lot:str}/bundle",
@@ -58,6 +58,7 @@ def routes(service: Service, *, room: Desk | None) -> list[BaseRouteHandler]:
                 power=power,
                 now=service.world.now(),
                 room=room,
+                bearer=identity.bearer(request),
             )
         except BaseException:
             beside.cleanup()
@@ -84,7 +85,8 @@ def routes(service: Service, *, room: Desk | None) -> list[BaseRouteHandler]:
         wanted = trail.Filter.of({"person": person, "kind": kind, "from": since, "to": until})
         now = service.world.now()
         power = power or _power(service, actor, Permission.TRAIL_READ)
-        told = await trail.read(service, lot, wanted, actor=actor, power=power, now=now)
+        bearer = identity.bearer(request)
+        told = await trail.read(service, lot, wanted, actor=actor, power=power, now=now, bearer=bearer)
         if form == "jsonl":
             return Stream(_lines(told), media_type="application/jsonl", headers=_named(f"{lot}-trail.jsonl"))
         beside = tempfile.TemporaryDirectory(prefix="tradehall-trail-")

@@ -32,20 +32,6 @@ def routes(service: Service) -> list[BaseRouteHandler]:
     async def questions(request: Requested, lot: FromPath[str]) -> list[dict[str, Any]]:
         return await _texts(request, lot, "question", Permission.TENDER_AMEND)
 
-    @get("/api/v1/inbox", summary="My notices, newest first")
-    async def inbox(request: Requested) -> list[dict[str, Any]]:
-        actor = await identity.of(request, service)
-
-        async def read(unit: Unit) -> list[dict[str, Any]]:
-            mine = await unit.inbox.find({"person": actor.person}, order=("-created",), limit=200)
-            if actor.organisation:
-                mine += await unit.inbox.find({"organisation": actor.organisation}, order=("-created",), limit=200)
-            return [
-                {"lot": row["lot"], "created": row["created"], "state": row["state"], **row["body"]} for row in mine
-            ]
-
-        return await database.read(read)
-
     async def _texts(request: Requested, lot: str, kind: str, all_: Permission) -> list[dict[str, Any]]:
         actor = await identity.of(request, service)
 
@@ -68,6 +54,26 @@ def routes(service: Service) -> list[BaseRouteHandler]:
                 told.append({kind: row["id"], "state": row["state"], "at": row["body"]["at"], "text": text})
             return told
 
-        return await database.read(read)
+        return await database.read(read, bearer=identity.bearer(request))
 
-    return [objections, questions, inbox]
+    return [objections, questions, inbox_route(service)]
+
+
+def inbox_route(service: Service) -> BaseRouteHandler:
+    """The handler of everybody's own notices."""
+
+    @get("/api/v1/inbox", summary="My notices, newest first")
+    async def inbox(request: Requested) -> list[dict[str, Any]]:
+        actor = await identity.of(request, service)
+
+        async def read(unit: Unit) -> list[dict[str, Any]]:
+            mine = await unit.inbox.find({"person": actor.person}, order=("-created",), limit=200)
+            if actor.organisation:
+                mine += await unit.inbox.find({"organisation": actor.organisation}, order=("-created",), limit=200)
+            return [
+                {"lot": row["lot"], "created": row["created"], "state": row["state"], **row["body"]} for row in mine
+            ]
+
+        return await service.database.read(read, bearer=identity.bearer(request))
+
+    return inbox

@@ -1,0 +1,284 @@
+"""Each process from its settings: the one page that shows who is handed which key, store and verb.
+
+Nobody is handed the log key but the sequencer, an opening key but room and verifier (each its own), the duty key but
+the operation's clockwork. Doors hold none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bidding import apart, opening_keys
+from bidding import verbs as bidding_verbs
+from bidding.door import reading_routes
+from bidding.door import routes as bidders_door
+from bidding.opening_keys import Desk, FileVault
+from bidding.trustee_door import routes as trustees_door
+from experts.door import routes as experts_door
+from experts.verbs import DRAW
+from portal import demo_clock, jobs, public
+from portal.processes import clockwork, erasing, parts, settings, watching
+from portal.processes.parts import Front, Papers
+from portal.processes.table import ERRANDS, HANDED_OVER, SERVED, Built, Worker
+from portal.running import OPENING_KEYS_LOW, open_for_bids
+from storage.broker import Courier, open_broker
+from storage.outbox import Handler, Outbox
+from storage.sequencer import Sequencer, WitnessLatest
+from storage.unit import Database, Unit
+from storage.world import World
+from supervision.door import routes as watch_door
+from supervision.opening_room import OpeningRoom, secrets_route
+from trading.counter.errands import Runner
+from trading.counter.verbs import answer_of, routes
+from trading.desk import routes as desk_door
+from trading.roles import Permission
+
+Make = Callable[[Any, Papers, World], Awaitable[Built]]
+BLIND = {"question": frozenset({"organisation"}), "objection": frozenset({"organisation"})}
+"""Who asks or objects is told to the owner's side by nobody (条例 §22; E-20)."""
+COPIES = {"operation": "jobs", "supervision": "supervision"}
+"""The broker's queue of each side's jobs."""
+
+
+async def build(name: str, told: settings.Process) -> tuple[Built, Papers, World]:
+    """One process from its settings. Raises Refused as the papers, keys and stores do."""
+    papers = parts.papers(Path(told.papers))
+    world = parts.world(told, papers)
+    return await MAKE[name](told, papers, world), papers, world
+
+
+async def _public(told: settings.Public, papers: Papers, world: World) -> Built:
+    base = parts.database(told)
+    front = parts.front(papers, world, base, parts.blobs(told.blobs_url), parts.hall(papers, world))
+    return _door(front, [*public.routes(front, sees_pending=False)])
+
+
+async def _desk(told: settings.Desk, papers: Papers, world: World) -> Built:
+    base = parts.database(told, blind=BLIND)
+    hall = parts.hall(papers, world)
+    front = parts.front(papers, world, base, parts.blobs(told.blobs_url), hall, errands=HANDED_OVER)
+    return _sending(
+        _door(front, [*_verbs(front, "desk"), *desk_door.routes(front.service), public.file_route(front)]), front, told
+    )
+
+
+async def _centre(told: settings.Centre, papers: Papers, world: World) -> Built:
+    hall = parts.hall(papers, world)
+    front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
+    register = experts_door.register_route(front.service)
+    handlers = [*_verbs(front, "centre"), desk_door.inbox_route(front.service), register]
+    return _sending(_door(front, handlers), front, told)
+
+
+async def _bidders(told: settings.Bidders, papers: Papers, world: World) -> Built:
+    hall = parts.hall(papers, world, issues=parts.authority(told.authority_file, papers))
+    store = parts.blobs(told.blobs_url)
+    front = parts.front(papers, world, parts.database(told), store, hall, errands=HANDED_OVER)
+    own = [verb for verb in SERVED["bidders"] if verb not in bidding_verbs.BIDDERS]
+    handlers = [*routes(own, front.service), *bidders_door.routes(front.service), *desk_door.routes(front.service)]
+    return _sending(_door(front, handlers), front, told)
+
+
+async def _trustees(told: settings.Trustees, papers: Papers, world: World) -> Built:
+    hall = parts.hall(papers, world)
+    front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
+    return _sending(_door(front, trustees_door.routes(front.service)), front, told)
+
+
+async def _experts(told: settings.Experts, papers: Papers, world: World) -> Built:
+    hall = parts.hall(papers, world)
+    front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
+    handlers = experts_door.routes(front.service, SERVED["experts"], register=False)
+    return _sending(_door(front, [*handlers, desk_door.inbox_route(front.service)]), front, told)
+
+
+async def _watch(told: settings.Watch, papers: Papers, world: World) -> Built:
+    hall = parts.hall(papers, world)
+    store = parts.blobs(told.blobs_url)
+    front = parts.front(papers, world, parts.database(told), store, hall, errands=HANDED_OVER)
+    room = OpeningRoom(told.opening_url, Path(told.inner_token_file).read_text("ascii").strip())
+    draws = [verb for verb in DRAW if verb.permission is Permission.DRAW_CONTRIBUTE]
+    handlers = [
+        *watch_door.routes(front.service, room=room),
+        *routes(draws, front.service),
+        desk_door.inbox_route(front.service),
+    ]
+    return _sending(_door(front, handlers), front, told)
+
+
+async def _opening(told: settings.Opening, papers: Papers, world: World) -> Built:
+    hall = parts.hall(papers, world)
+    store = parts.blobs(told.blobs_url)
+    front = parts.front(papers, world, parts.database(told), store, hall)
+    desk = Desk("room", parts.key(told.room_key_file), FileVault(Path(told.vault)))
+    handlers = reading_routes.routes(front.service, desk)
+    if told.inner_token_file:
+        token = Path(told.inner_token_file).read_text("ascii").strip()
+        handlers = [*handlers, secrets_route(front.service, desk, token)]
+    judge = apart.Judge(desk, front.database, store, hall, world.entropy)
+    return _judging(_door(front, handlers), judge, world)
+
+
+async def _verifier(told: settings.Verifier, papers: Papers, world: World) -> Built:
+    hall = parts.hall(papers, world)
+    store = parts.blobs(told.blobs_url)
+    front = parts.front(papers, world, parts.database(told), store, hall)
+    desk = Desk("verifier", parts.key(told.verifier_key_file), FileVault(Path(told.vault)))
+    return _judging(_door(front, []), apart.Judge(desk, front.database, store, hall, world.entropy), world)
+
+
+async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers, world: World) -> Built:
+    base = parts.database(told, records_for_others=True)
+    hall = parts.hall(papers, world, duty=parts.key(told.duty_key_file))
+    front = parts.front(papers, world, base, parts.blobs(told.blobs_url), hall)
+    runner = Runner(base, ERRANDS, world=world, hall=hall, answer=answer_of)
+    made = _performing(_door(front, []), front, told, "operation", jobs.operation(hall))
+    if papers.card.demo:
+        made.routes += demo_clock.routes(front)
+    made.workers += [
+        Worker("errands", runner.run_waiting, 0.05),
+        Worker("due", partial(clockwork.turn, front), 0.5),
+        Worker("tidy", partial(clockwork.tidy, runner, world), 60.0),
+    ]
+    return made
+
+
+async def _clockwork_supervision(told: settings.ClockworkSupervision, papers: Papers, world: World) -> Built:
+    front = parts.front(papers, world, parts.database(told), None, parts.hall(papers, world))
+    made = _performing(_door(front, []), front, told, "supervision", watching.handlers(front.hall))
+    made.workers.append(Worker("watch", partial(watching.ask, front), 30.0))
+    return made
+
+
+async def _eraser(told: settings.Eraser, papers: Papers, world: World) -> Built:
+    front = parts.front(papers, world, parts.database(told), parts.blobs(told.blobs_url), parts.hall(papers, world))
+    made = _door(front, [])
+    made.workers.append(Worker("erase", partial(erasing.turn, front), 60.0))
+    return made
+
+
+async def _sequencer(told: settings.Sequencer, papers: Papers, world: World) -> Built:
+    base = parts.database(told)
+    front = parts.front(papers, world, base, None, parts.hall(papers, world))
+    key = parts.key(told.log_key_file)
+    sequencer = Sequencer(
+        base,
+        world=world,
+        origin=papers.card.origin,
+        signer=key,
+        cover_secret=sha256(b"tradehall cover\0" + key.to_pem()).digest(),
+        open_for_bids=open_for_bids,
+    )
+    made = _door(front, [])
+    made.begin.append(partial(sequencer.start, witnesses(told.witnesses)))
+    made.workers.append(Worker("sequence", partial(_sequence, sequencer), 0.1))
+    made.end.append(sequencer.sequence)
+    return made
+
+
+MAKE: Mapping[str, Make] = {
+    "public": _public,
+    "desk": _desk,
+    "centre": _centre,
+    "bidders": _bidders,
+    "trustees": _trustees,
+    "opening": _opening,
+    "verifier": _verifier,
+    "experts": _experts,
+    "watch": _watch,
+    "clockwork-operation": _clockwork_operation,
+    "clockwork-supervision": _clockwork_supervision,
+    "eraser": _eraser,
+    "sequencer": _sequencer,
+}
+
+
+def witnesses(told: str) -> dict[str, WitnessLatest]:
+    """Where the newest checkpoint of each witness is read, from `name=file` and `name=address`."""
+
+    def latest(where: str) -> WitnessLatest:
+        async def ask() -> bytes | None:
+            if not where.startswith("http"):
+                return await asyncio.to_thread(Path(where).read_bytes) if Path(where).exists() else None
+            async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+                try:
+                    answer = await client.get(where)
+                except httpx.HTTPError as error:
+                    raise OSError(str(error)) from error
+                return answer.content if answer.is_success else None
+
+        return ask
+
+    pairs = [one.partition("=") for one in told.split(",") if one]
+    return {name: latest(where) for name, _, where in pairs}
+
+
+async def _sequence(sequencer: Sequencer) -> int:
+    done = await sequencer.turn()
+    return 0 if done is None else done.leaves - done.cover
+
+
+def _verbs(front: Front, door: str) -> list[Any]:
+    return list(routes(SERVED[door], front.service))
+
+
+def _door(front: Front, handlers: Any) -> Built:
+    async def reachable() -> None:
+        await front.database.read(_anything)
+
+    return Built(routes=list(handlers), end=[front.database.close], ready=[reachable])
+
+
+async def _anything(unit: Unit) -> object:
+    return await unit.tender.find(limit=1)
+
+
+def _sending(made: Built, front: Front, told: settings.Sending) -> Built:
+    """Jobs that leave with this door's transactions are told to the broker; who performs them is another process."""
+    courier = _courier(front, told, "operation", {})
+    front.database.after_commit.append(courier.send_soon)
+    return made
+
+
+def _performing(made: Built, front: Front, told: settings.Sending, side: str, handlers: Mapping[str, Handler]) -> Built:
+    courier = _courier(front, told, side, handlers)
+    front.database.after_commit.append(courier.send_soon)
+    made.begin.append(courier.start)
+    made.workers.append(Worker("sweep", courier.sweep, 1.0))
+    made.end.insert(0, courier.stop)
+    return made
+
+
+def _courier(front: Front, told: settings.Sending, side: str, handlers: Mapping[str, Handler]) -> Courier:
+    outbox = Outbox(front.database, world=front.world, handlers=handlers)
+    return Courier(outbox, world=front.world, broker=open_broker(told.broker_url), queue=COPIES[side])
+
+
+def _judging(made: Built, judge: apart.Judge, world: World) -> Built:
+    async def turn() -> int:
+        return await judge.turn(now=world.now())
+
+    async def stock() -> int:
+        return await restock(judge.database, judge.desk, world)
+
+    made.begin.append(stock)
+    made.workers += [Worker("judge", turn, 0.5), Worker("stock", stock, 10.0)]
+    return made
+
+
+async def restock(database: Database, desk: Desk, world: World) -> int:
+    """Make one-time opening keys until this reader has enough that no tender used."""
+
+    async def lacking(unit: Unit) -> bool:
+        return await unit.prekey.count({"trustee": desk.reader, "tender_id": ""}) < OPENING_KEYS_LOW
+
+    if not await database.read(lacking):
+        return 0
+    return await database.write(lambda unit: opening_keys.stock(unit, desk, entropy=world.entropy))

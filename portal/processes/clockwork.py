@@ -1,0 +1,44 @@
+"""The operation's clock in a process of its own: everything that is due, but opening and verifying, which others do.
+
+The rooms' automatic work is that of portal/clockwork.py; only the announcement of an opening differs, because here the
+clock holds neither of the two keys (bidding/apart.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bidding import apart
+from portal import clockwork
+from portal.clockwork import Step
+from portal.processes.parts import Front
+from storage.unit import Unit
+from storage.world import World
+from trading import tenders
+from trading.counter.errands import Runner
+
+
+async def turn(front: Front) -> int:
+    """Do everything that is due now, for every tender; returns how many acts were logged."""
+    return await clockwork.turn_all(front.database, steps(front))
+
+
+def steps(front: Front) -> Sequence[Step]:
+    """The rooms' automatic work, in order."""
+    database, world, hall = front.database, front.world, front.hall
+    trading, bidding, experts = clockwork.plain_steps(database, world, hall)
+
+    async def announcement(lot: str) -> int:
+        async def work(unit: Unit) -> int:
+            held = await tenders.load(unit, lot)
+            return len(await apart.announce_due(unit, held, now=world.now(), hall=hall))
+
+        return await database.write(work)
+
+    return (trading, bidding, announcement, experts)
+
+
+async def tidy(runner: Runner, world: World) -> int:
+    """Forget errands that were answered long ago; never counted as work."""
+    await runner.forget(now=world.now())
+    return 0

@@ -57,7 +57,7 @@ $$;
 
 -- ---- What everybody reads: the log, and what was published ---------------------------------------------------------
 
-GRANT SELECT ON ledger, tile, checkpoint, cosignature, event, tender TO
+GRANT SELECT ON ledger, tile, checkpoint, cosignature, event, tender, notice, notice_word TO
     hall_public, hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts,
     hall_watch, hall_clockwork_operation, hall_clockwork_supervision;
 GRANT SELECT ON object TO
@@ -90,6 +90,7 @@ GRANT INSERT ON cosignature TO hall_public;
 
 -- desk: owners and agents write tenders and answer. They learn who bid with the freeze, as the law has it.
 GRANT INSERT, UPDATE ON tender, project, prekey TO hall_desk;
+GRANT INSERT ON notice, notice_word TO hall_desk;
 GRANT INSERT, UPDATE ON organisation, person, role_grant, account TO hall_desk;
 GRANT SELECT, UPDATE ON question, objection TO hall_desk;
 GRANT SELECT ON submission, withdrawal, verdict, directive TO hall_desk;

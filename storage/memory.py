@@ -12,7 +12,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from storage import crash, schema
-from storage.ports import AtLeast, AtMost, Below, Condition, Duplicate, In, Not, Row, Session, Where, Within
+from storage.ports import (
+    Among,
+    AtLeast,
+    AtMost,
+    Below,
+    Condition,
+    Duplicate,
+    Every,
+    In,
+    Not,
+    Row,
+    Session,
+    Where,
+    Within,
+)
 from storage.schema import Spec
 from storage.unit import Database
 
@@ -158,15 +172,18 @@ class _MemorySession:
         return True
 
     async def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> list[Row]:
+        where = self._resolved(where)
         found = [row for row in self._rows(spec).candidates(where) if _meets(row, where)]
         for name in reversed((*order, *spec.key)):
             found.sort(key=lambda row, name=name: row[name.lstrip("-")], reverse=name.startswith("-"))  # type: ignore[misc]
         return [dict(row) for row in found[:limit]]
 
     async def count(self, spec: Spec, where: Where) -> int:
+        where = self._resolved(where)
         return sum(_meets(row, where) for row in self._rows(spec).candidates(where))
 
     async def total(self, spec: Spec, column: str, where: Where) -> int:
+        where = self._resolved(where)
         return sum(row[column] for row in self._rows(spec).candidates(where) if _meets(row, where))
 
     async def erase(self, event_id: str) -> bool:
@@ -196,6 +213,23 @@ class _MemorySession:
         assert self._write or not write, "a reading unit does not write"
         self._engine.statements += 1
         return self._engine.tables[spec.name]
+
+    def _resolved(self, where: Where) -> Where:
+        """The same conditions with every Among as the values it stands for."""
+        if not any(isinstance(condition, Among | Every) for condition in where.values()):
+            return where
+        return {column: self._plain(condition) for column, condition in where.items()}
+
+    def _plain(self, condition: Condition) -> Condition:
+        match condition:
+            case Among(name, column, where):
+                plain = self._resolved(where)
+                rows = self._engine.tables[name].candidates(plain)
+                return In(tuple({row[column]: None for row in rows if _meets(row, plain)}))
+            case Every(conditions):
+                return Every(tuple(map(self._plain, conditions)))
+            case _:
+                return condition
 
     def _replace(self, table: _Rows, key: Key, row: Row) -> None:
         before = table.take(key)
@@ -249,5 +283,7 @@ def _holds(value: Any, condition: Condition) -> bool:
             return bool(value != other)
         case Within(low, high):
             return bool(low <= value < high)
+        case Every(conditions):
+            return all(_holds(value, each) for each in conditions)
         case _:
             return bool(value == condition)

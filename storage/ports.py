@@ -72,7 +72,23 @@ class Within:
     high: str | int
 
 
-Condition = str | int | In | Below | AtMost | AtLeast | Not | Within
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Matches a column whose value stands in `column` of a row of `table` that meets `where`."""
+
+    table: str
+    column: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Matches a column for which each of these conditions holds; there is at least one."""
+
+    conditions: tuple[Condition, ...]
+
+
+Condition = str | int | In | Below | AtMost | AtLeast | Not | Within | Among | Every
 Where = Mapping[str, Condition]
 
 

@@ -7,6 +7,8 @@ Arguments are always bound, never written into the text.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -16,7 +18,7 @@ from piccolo.query.base import Query
 from piccolo.query.functions import Sum
 
 from storage import schema
-from storage.ports import AtLeast, AtMost, Below, Condition, In, Not, Row, Where, Within
+from storage.ports import Among, AtLeast, AtMost, Below, Condition, Every, In, Not, Row, Where, Within
 from storage.schema import Spec
 
 Key = tuple[str | int, ...]
@@ -128,7 +130,35 @@ class Statements:
 
     def _conditions(self, spec: Spec, where: Where) -> list[PiccoloWhere]:
         table = self._tables[spec.name]
-        return [_condition(getattr(table, name), condition) for name, condition in where.items()]
+        return [self._condition(getattr(table, name), condition) for name, condition in where.items()]
+
+    def _condition(self, column: Any, condition: Condition) -> PiccoloWhere:
+        made: Any
+        match condition:
+            case Among(name, other, where):
+                table = self._tables[name]
+                query = table.select(getattr(table, other))
+                for each in self._conditions(schema.TABLES[name], where):
+                    query = query.where(each)
+                made = column.is_in(query)
+            case Every(conditions):
+                made = functools.reduce(operator.and_, (self._condition(column, each) for each in conditions))
+            case In(values):
+                made = column.is_in(list(values))
+            case Below(value):
+                made = column < value
+            case AtMost(value):
+                made = column <= value
+            case AtLeast(value):
+                made = column >= value
+            case Not(value):
+                made = column != value
+            case Within(low, high):
+                made = (column >= low) & (column < high)
+            case _:
+                made = column == condition
+        question: PiccoloWhere = made
+        return question
 
     def _written(self, query: Query[Any, Any], args: list[Any]) -> str:
         sql, bound = query.querystrings[0].compile_string(self._dialect)
@@ -217,45 +247,39 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _condition(column: Any, condition: Condition) -> PiccoloWhere:
-    made: Any
+def _shape(where: Where) -> tuple[object, ...]:
+    return tuple((name, _kind(condition)) for name, condition in where.items())
+
+
+def _kind(condition: Condition) -> object:
+    """What of a condition stands in the text of a statement: everything but the values."""
     match condition:
         case In(values):
-            made = column.is_in(list(values))
-        case Below(value):
-            made = column < value
-        case AtMost(value):
-            made = column <= value
-        case AtLeast(value):
-            made = column >= value
-        case Not(value):
-            made = column != value
-        case Within(low, high):
-            made = (column >= low) & (column < high)
+            return "In", len(values)
+        case Among(table, column, where):
+            return "Among", table, column, _shape(where)
+        case Every(conditions):
+            return "Every", tuple(map(_kind, conditions))
         case _:
-            made = column == condition
-    question: PiccoloWhere = made
-    return question
-
-
-def _shape(where: Where) -> tuple[object, ...]:
-    return tuple(
-        (name, type(condition).__name__, len(condition.values) if isinstance(condition, In) else 1)
-        for name, condition in where.items()
-    )
+            return type(condition).__name__
 
 
 def _args(where: Where) -> list[Any]:
-    args: list[Any] = []
-    for condition in where.values():
-        match condition:
-            case In(values):
-                assert values, "a choice among nothing matches nothing: ask before"
-                args.extend(values)
-            case Below(value) | AtMost(value) | AtLeast(value) | Not(value):
-                args.append(value)
-            case Within(low, high):
-                args.extend((low, high))
-            case _:
-                args.append(condition)
-    return args
+    return [value for condition in where.values() for value in _values(condition)]
+
+
+def _values(condition: Condition) -> Sequence[Any]:
+    match condition:
+        case In(values):
+            assert values, "a choice among nothing matches nothing: ask before"
+            return values
+        case Below(value) | AtMost(value) | AtLeast(value) | Not(value):
+            return (value,)
+        case Within(low, high):
+            return low, high
+        case Among(_, _, where):
+            return _args(where)
+        case Every(conditions):
+            return [value for each in conditions for value in _values(each)]
+        case _:
+            return (condition,)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage.ports import AtLeast, AtMost, Below, Conflict, Duplicate, In, Not, Row
+from storage.ports import Among, AtLeast, AtMost, Below, Conflict, Duplicate, Every, In, Not, Row, Within
 from storage.unit import NO_HASH, Database, Record, Unit
 from storage.world import SeededEntropy
 
@@ -209,6 +209,37 @@ def test_conditions_order_and_limit(hall: Hall) -> None:
         assert await lots({}, order=("-deadline",), limit=2) == "ed"
         assert await lots({}, order=("state", "-lot")) == "dbeca"
         assert await db.read(lambda unit: unit.tender.count({"state": "open"})) == 2
+
+    hall(scenario)
+
+
+def test_a_column_may_be_looked_for_in_another_table(hall: Hall) -> None:
+    async def scenario(db: Database) -> None:
+        async def fill(unit: Unit) -> None:
+            for at, (lot, words) in enumerate({"a": "道路养护", "b": "道路照明", "c": "管道养护"}.items()):
+                row = {"lot": lot, "published": f"2026-03-0{at + 1}", "market": "m", "region": "139900"}
+                await unit.notice.insert(row)
+                found = [{"word": words[n : n + 2], "lot": lot} for n in range(len(words))]
+                await unit.notice_word.insert_all(found)
+                await unit.tender.insert(tender(lot, state="open" if lot == "c" else "shut"))
+
+        await db.write(fill)
+
+        async def lots(*conditions: Any, **more: Any) -> str:
+            where = {"lot": Every(conditions), **more}
+            rows = await db.read(lambda unit: unit.notice.find(where, order=("-published",)))
+            assert await db.read(lambda unit: unit.notice.count(where)) == len(rows)
+            return "".join(row["lot"] for row in rows)
+
+        def word(text: Any) -> Among:
+            return Among("notice_word", "lot", {"word": text})
+
+        assert await lots(word("道路")) == "ba"
+        assert await lots(word("道路"), word("养护")) == "a"
+        assert await lots(word(Within("养", "养\U0010ffff"))) == "ca"
+        assert await lots(word("养护"), Among("tender", "lot", {"state": In(("open", "new"))})) == "c"
+        assert await lots(word("养护"), published=AtMost("2026-03-01")) == "a"
+        assert await lots(word("桥梁")) == ""
 
     hall(scenario)
 

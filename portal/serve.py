@@ -21,6 +21,8 @@ from granian.server.embed import Server
 from crypto.refusal import Refused
 from portal import app, clockwork
 from portal import folder as folders
+from portal.alarms import Alarms
+from portal.alarms import run as watch
 from portal.running import Running
 from storage.sequencer import WitnessLatest
 from trading.counter.page.language import LanguagePrefix
@@ -44,7 +46,10 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
     stop = asyncio.Event()
     await running.sequencer.start(seen_by_witnesses(running.folder))
     await running.sequencer.sequence()
+    alarms = Alarms(running)
+    await alarms.woke()
     tasks = [
+        asyncio.create_task(watch(alarms, stop), name="alarms"),
         asyncio.create_task(running.sequencer.run(stop), name="sequencer"),
         asyncio.create_task(clockwork.run(running, stop), name="clockwork"),
         asyncio.create_task(running.courier.run(stop), name="courier"),

@@ -13,22 +13,24 @@ from typing import Any
 import msgspec
 
 from crypto.refusal import Refused
-from storage.ports import AtLeast
+from storage.ports import AtLeast, Condition
 from storage.unit import Unit
 from storage.world import stamp
 from trading import lifecycle, rosters, tenders
+from trading.published import listing, words
 from trading.tender import Tender, from_json
 
 LOTS_MAX = 200
 
 
 async def lots(unit: Unit, *, state: str | None, q: str | None, now: datetime) -> list[dict[str, Any]]:
-    """Published lots, newest deadline first, at most 200; `q` is a part of the name or of the lot's code."""
-    where = {"state": state} if state else {}
-    rows = await unit.tender.find(where, order=("-deadline",))
-    told = [_summary(from_json(row["body"]["tender"]), now) for row in rows]
-    wanted = (q or "").strip().lower()
-    return [one for one in told if wanted in f"{one['name']} {one['lot']}".lower()][:LOTS_MAX]
+    """Published lots, newest deadline first, at most 200; `q` are words of the name, of those who publish it, or of a
+    code (trading/published/words.py)."""
+    where: dict[str, Condition] = words.every(words.asked(q or ""))
+    if state:
+        where["state"] = state
+    rows = await unit.tender.find(where, order=("-deadline",), limit=LOTS_MAX)
+    return [listing.summary(from_json(row["body"]["tender"]), now) for row in rows]
 
 
 async def lot(unit: Unit, lot: str, *, now: datetime) -> dict[str, Any]:
@@ -36,7 +38,7 @@ async def lot(unit: Unit, lot: str, *, now: datetime) -> dict[str, Any]:
     held = await tenders.load(unit, lot)
     acts = await public_acts(unit, held.tender)
     terms = await tenders.object_json(unit, lot, held.tender.terms)
-    return {**_summary(held.tender, now), "notice": acts[0]["act"], "terms": terms}
+    return {**listing.summary(held.tender, now), "notice": acts[0]["act"], "terms": terms}
 
 
 async def timeline(unit: Unit, lot: str, *, now: datetime) -> dict[str, Any]:
@@ -104,21 +106,3 @@ async def tail(unit: Unit, tender_id: str) -> dict[str, Any]:
     """What the next public act of a chain must carry: `seq` and `prev`."""
     found = await unit.tail(tender_id)
     return {"tender_id": tender_id, "seq": found.seq + 1, "prev": found.leaf_hash}
-
-
-def _summary(tender: Tender, now: datetime) -> dict[str, Any]:
-    return {
-        "lot": tender.lot,
-        "tender_id": tender.tender_id,
-        "name": tender.name,
-        "owner": tender.owner,
-        "agent": tender.agent,
-        "market": tender.market,
-        "region": tender.region,
-        "rehearsal": tender.rehearsal,
-        "state": lifecycle.at_instant(tender, now).state.value,
-        "held": tender.held_by is not None,
-        "published_at": stamp(tender.published_at),
-        "deadline": stamp(tender.deadline),
-        "max_price_fen": tender.max_price_fen,
-    }

@@ -21,6 +21,7 @@ from trading.commands.entry import File, registered, require_files
 from trading.hall import Hall
 from trading.journal import Logged, Outcome
 from trading.lifecycle import State
+from trading.published import listing
 from trading.roles import Actor, Parties, Permission
 from trading.rules import publication, schedule
 
@@ -135,7 +136,8 @@ async def publish_tender(cmd: PublishTender, *, actor: Actor, now: datetime, uni
     await journal.keep_object(unit, lot=cmd.lot, kind="rulebook", data=book.canonical(), public=True)
     await journal.keep_object(unit, lot=cmd.lot, kind="terms", data=document.canonical(), public=True)
     await rosters.take(unit, chosen, tender_id=logged.act["tender_id"])
-    await tenders.begin(unit, fold.begin(logged.act, document, leaf=logged.leaf), now=now)
+    held = await tenders.begin(unit, fold.begin(logged.act, document, leaf=logged.leaf), now=now)
+    await listing.keep(unit, held.tender, document, unified_code=entry["unified_code"])
     return Outcome((logged,), result={"lot": cmd.lot, "tender_id": logged.act["tender_id"]})
 
 

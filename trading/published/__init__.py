@@ -1,0 +1,1 @@
+"""What was published, as everybody finds and reads it: words, lists, legal time limits, marked changes."""

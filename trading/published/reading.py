@@ -1,0 +1,86 @@
+"""One lot as everybody reads it, in one question to the database: notice, terms, time limits, changes, opening, result.
+
+20号令 §17, §32, §41; E-20, E-59. Built from public acts and public objects alone: what is here stands in the ledger for
+everybody, and before the freeze there is nothing in it that tells a number of bids or a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from storage.ports import AtLeast, In
+from storage.unit import Unit
+from trading import lifecycle, queries, rosters, tenders
+from trading.published import changes, timeline
+from trading.published.changes import Change
+from trading.published.timeline import Step
+from trading.tender import Tender
+from trading.tender_document import TenderDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A lot, ready to be shown. `acts` are {"leaf","act"} in order, `places` the index of each leaf in the
+    log as far as it has one; `record` and `verdicts` are the opening's, empty before it; `objection` is what
+    timeline.objection_until gives."""
+
+    tender: Tender
+    state: str
+    document: TenderDocument
+    acts: list[dict[str, Any]]
+    places: dict[str, int]
+    steps: list[Step]
+    changes: list[Change]
+    files: list[dict[str, Any]]
+    record: list[dict[str, Any]]
+    verdicts: list[dict[str, Any]]
+    objection: tuple[str, str, str] | None
+
+    def act(self, kind: str) -> dict[str, Any] | None:
+        """The last public act of this kind, or None."""
+        return next((each["act"] for each in reversed(self.acts) if each["act"]["kind"] == kind), None)
+
+    def leaf(self, kind: str) -> str:
+        """The leaf of the last public act of this kind, '' if there is none."""
+        return next((each["leaf"] for each in reversed(self.acts) if each["act"]["kind"] == kind), "")
+
+
+async def show(unit: Unit, lot: str, *, now: datetime) -> Shown:
+    """Everything public of one lot. Raises Refused("lot_unknown")."""
+    tender = (await tenders.load(unit, lot)).tender
+    acts, places = await _acts(unit, tender)
+    document, book = await tenders.terms(unit, tender), await rosters.pinned_rulebook(unit, tender)
+    plain = [each["act"] for each in acts]
+    texts = {
+        act["text_hash"]: await tenders.object_json(unit, lot, act["text_hash"])
+        for act in plain
+        if act["kind"] == "amendment"
+    }
+    record: list[dict[str, Any]] = []
+    verdicts: list[dict[str, Any]] = []
+    if tender.opened_at is not None:
+        opening = await queries.opening(unit, lot)
+        record, verdicts = opening["record"], opening["verdicts"]
+    return Shown(
+        tender=tender,
+        state=lifecycle.at_instant(tender, now).state.value,
+        document=document,
+        acts=acts,
+        places=places,
+        steps=timeline.steps(tender, document, plain, rulebook=book, now=now),
+        changes=changes.changes(acts, texts),
+        files=[act for act in plain if act["kind"] in ("tender", "amendment")][-1]["documents"],
+        record=sorted(record, key=lambda row: row["price_fen"]),
+        verdicts=verdicts,
+        objection=timeline.objection_until(tender, rulebook=book, now=now),
+    )
+
+
+async def _acts(unit: Unit, tender: Tender) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    rows = await unit.event.find({"tender_id": tender.tender_id, "seq": AtLeast(0)}, order=("seq",))
+    leaves = {row["id"]: row["leaf_hash"] for row in rows}
+    placed = await unit.ledger.find({"pending": In(tuple(leaves))})
+    acts = [{"leaf": row["leaf_hash"], "act": row["body"]} for row in rows]
+    return acts, {leaves[row["pending"]]: row["idx"] for row in placed}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, Router
@@ -164,7 +164,7 @@ class Pages:
             "money": lambda fen: language.money(lang, fen),
             "state_words": terms.state,
             "act_words": terms.act,
-            "other_language": language.address(here, other) + (f"?{query}" if query else ""),
+            "other_language": language.address(_again(request, here, query), other),
             "here": here,
             "hall": self.sign,
             "door": self.door,
@@ -201,6 +201,17 @@ class Pages:
     def _error(self, request: Requested, error: Exception) -> Response[str]:
         problems.log.error("unforeseen error at %s %s", request.method, request.url.path, exc_info=error)
         return self.show(request, "refused.html", status=500, told=self.told(Refused("internal_error")), rule=None)
+
+
+def _again(request: Requested, here: str, query: str) -> str:
+    """The address at which this page is read again: what answers a form is no address, the page of the form is."""
+    if request.method == "GET":
+        return here + (f"?{query}" if query else "")
+    before = urlsplit(request.headers.get("referer", ""))
+    if before.netloc != request.headers.get("host", ""):
+        return "/"
+    path = before.path.removeprefix(language.PREFIX) or "/"
+    return path + (f"?{before.query}" if before.query else "")
 
 
 def _said(request: Requested) -> tuple[str, str] | None:

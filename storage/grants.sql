@@ -33,12 +33,21 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 -- A process names the session by its token in the clear; the table holds hashes. So a process that can read the table
 -- still cannot pose as an organisation that has not signed in through it. The clock is the database's own.
 
+-- The instant as text: the database's own clock; in a rehearsal, whose sessions live in the rehearsal's time, the one
+-- that the operation's clockwork last moved it to. A real hall has no such row, and only that process may write it.
+CREATE OR REPLACE FUNCTION hall_now() RETURNS TEXT
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce((SELECT body::json ->> 'now' FROM setting WHERE name = 'demo_clock'),
+        to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+$$;
 CREATE OR REPLACE FUNCTION hall_session() RETURNS SETOF token
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT * FROM token
     WHERE hash = encode(sha256(convert_to(current_setting('tradehall.bearer', true), 'UTF8')), 'hex')
-        AND expires > to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+        AND expires > hall_now()
 $$;
+CREATE OR REPLACE FUNCTION hall_token() RETURNS TEXT
+    LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$ SELECT hash FROM hall_session() $$;
 CREATE OR REPLACE FUNCTION hall_organisation() RETURNS TEXT
     LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$ SELECT organisation FROM hall_session() $$;
 CREATE OR REPLACE FUNCTION hall_person() RETURNS TEXT
@@ -54,6 +63,16 @@ CREATE OR REPLACE FUNCTION hall_upload(upload_id TEXT) RETURNS SETOF upload
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT * FROM upload WHERE upload.id = upload_id
 $$;
+
+-- Whether any upload still has this segment; the eraser learns nothing else of it.
+CREATE OR REPLACE FUNCTION hall_segment_kept(of_hash TEXT) RETURNS BOOLEAN
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM segment WHERE segment.hash = of_hash)
+$$;
+REVOKE EXECUTE ON FUNCTION hall_segment_kept(TEXT) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hall_segment_kept(TEXT) TO hall_eraser;
+-- The operation's clockwork records acts for people whose acts it may not read (errands).
+GRANT EXECUTE ON FUNCTION hall_tail_of(TEXT, TEXT) TO hall_clockwork_operation;
 
 -- ---- What everybody reads: the log, and what was published ---------------------------------------------------------
 
@@ -78,8 +97,10 @@ GRANT SELECT (id, key) ON job TO
 GRANT SELECT ON person, role_grant, account, token TO
     hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
 GRANT INSERT, DELETE ON token TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
-GRANT SELECT, INSERT, DELETE ON idempotency, draft TO
+GRANT SELECT, INSERT, DELETE ON idempotency TO
     hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
+-- What a door may not do itself it hands over, under a session that it can name (trading/counter/errands.py).
+GRANT SELECT, INSERT ON errand TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
 GRANT SELECT, UPDATE ON inbox TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
 
 -- ---- One process after the other -----------------------------------------------------------------------------------
@@ -89,68 +110,76 @@ GRANT SELECT, UPDATE ON inbox TO hall_desk, hall_centre, hall_bidders, hall_trus
 GRANT INSERT ON cosignature TO hall_public;
 
 -- desk: owners and agents write tenders and answer. They learn who bid with the freeze, as the law has it.
-GRANT INSERT, UPDATE ON tender, project, prekey TO hall_desk;
+GRANT INSERT, UPDATE ON tender, project TO hall_desk;
+GRANT UPDATE ON prekey TO hall_desk;
 GRANT INSERT ON notice, notice_word TO hall_desk;
 GRANT INSERT, UPDATE ON organisation, person, role_grant, account TO hall_desk;
-GRANT SELECT, UPDATE ON question, objection TO hall_desk;
+GRANT SELECT, INSERT, DELETE ON draft TO hall_desk;
+-- Who asks or objects is not among what it reads: their texts are, and where an answer belongs.
+GRANT SELECT (id, lot, state, body, version) ON question, objection TO hall_desk;
 GRANT SELECT ON submission, withdrawal, verdict, directive TO hall_desk;
 
 -- centre: entry, rooms, witness, archive. No verb of judging: it writes no verdict, sheet or award.
 GRANT INSERT, UPDATE ON project, expert, setting, organisation, person, role_grant, account, trustee TO hall_centre;
-GRANT UPDATE ON tender TO hall_centre;
-GRANT SELECT ON panel, expert TO hall_centre;
+GRANT SELECT ON expert TO hall_centre;
 
 -- bidders: insert bids and see their own organisation's rows, by its live session. Whoever controls this process can
 -- read and refuse what passes through it; they cannot read what other sessions brought, nor open any bid.
-GRANT SELECT, INSERT ON submission, withdrawal, download, question, objection TO hall_bidders;
+GRANT SELECT, INSERT ON submission, withdrawal, download, question TO hall_bidders;
+GRANT SELECT ON objection TO hall_bidders;
 GRANT SELECT, INSERT, UPDATE, DELETE ON upload TO hall_bidders;
 GRANT SELECT, INSERT, DELETE ON segment TO hall_bidders;
 GRANT INSERT, UPDATE ON organisation, person, account TO hall_bidders;
 GRANT INSERT ON role_grant TO hall_bidders;
 
--- trustees: insert ready and release messages; read the frozen bids they are to release.
-GRANT SELECT, INSERT ON ready, release TO hall_trustees;
-GRANT INSERT ON prekey TO hall_trustees;
-GRANT INSERT, UPDATE ON trustee TO hall_trustees;
+-- trustees: shows the frozen bids that are to be released, and hands over READY, releases and keys as they were signed.
 GRANT SELECT ON submission, withdrawal TO hall_trustees;
 
 -- opening: reads releases and bodies, writes verdicts and reading grants. Without the trustees' releases the bodies
 -- are noise to whoever controls it.
-GRANT SELECT ON ready, release, submission, withdrawal, upload, segment TO hall_opening;
+GRANT SELECT ON ready, release, submission, withdrawal, upload, segment, token TO hall_opening;
 GRANT SELECT, INSERT ON verdict, reading_grant TO hall_opening;
+GRANT INSERT ON prekey TO hall_opening;
 
 -- verifier: supervision's second pair of eyes on every verdict.
 GRANT SELECT ON ready, release, submission, withdrawal, upload, segment TO hall_verifier;
 GRANT SELECT, INSERT ON verdict TO hall_verifier;
+GRANT INSERT ON prekey TO hall_verifier;
 
 -- eraser: empties what is personal in events after the freeze and drops abandoned uploads. It reads neither.
 GRANT SELECT (id, lot, kind, at) ON event TO hall_eraser;
 GRANT UPDATE (body, confidential, salt_p, salt_c) ON event TO hall_eraser;
 GRANT SELECT, DELETE ON upload, segment TO hall_eraser;
+GRANT SELECT, DELETE ON idempotency, draft TO hall_eraser;
 
--- experts: their own sheets, their own profile, the panel they sit on.
+-- experts: their own sheets and the panel they sit on. What changes the panel is handed over.
 GRANT SELECT, INSERT, UPDATE ON sheet TO hall_experts;
-GRANT SELECT, UPDATE ON panel TO hall_experts;
+GRANT SELECT ON panel TO hall_experts;
 GRANT SELECT ON expert, reading_grant TO hall_experts;
 
--- watch: everything the law lets a supervisor read, bids with the freeze; writes directives and findings, and enrols
--- supervision's own trustees. It cannot act on a tender.
-GRANT SELECT ON submission, withdrawal, download, question, objection, ready, release, verdict, reading_grant, panel,
-    sheet, expert TO hall_watch;
-GRANT SELECT, INSERT ON directive, finding TO hall_watch;
-GRANT INSERT ON trustee TO hall_watch;
+-- watch: everything the law lets a supervisor read, bids with the freeze; writes findings. It cannot act on a tender:
+-- a directive is signed by the supervisor's own key and handed over to the operation's side, which executes it.
+GRANT SELECT ON submission, withdrawal, upload, download, question, objection, ready, release, verdict, reading_grant,
+    panel, sheet, expert, directive TO hall_watch;
+GRANT SELECT, INSERT ON finding TO hall_watch;
 
--- clockwork-operation: does what is due. It reads bids from close on, for the freeze, and never releases or bodies.
-GRANT INSERT, UPDATE ON tender, panel, setting, prekey TO hall_clockwork_operation;
-GRANT SELECT ON panel, expert, sheet, submission, withdrawal, download, verdict, question, directive, pending
+-- clockwork-operation: does what is due, and what doors hand over, as the person whose session asked for it. It reads
+-- bids from close on, for the freeze, and never a body.
+GRANT INSERT, UPDATE ON tender, panel, setting TO hall_clockwork_operation;
+GRANT INSERT ON prekey, finding TO hall_clockwork_operation;
+GRANT SELECT ON panel, expert, sheet, submission, withdrawal, download, verdict, question, pending, token, person
     TO hall_clockwork_operation;
-GRANT SELECT, UPDATE ON objection TO hall_clockwork_operation;
-GRANT SELECT, INSERT ON inbox TO hall_clockwork_operation;
+GRANT SELECT, INSERT, UPDATE ON objection TO hall_clockwork_operation;
+GRANT SELECT, INSERT ON directive TO hall_clockwork_operation;
+GRANT SELECT, INSERT, DELETE ON draft TO hall_clockwork_operation;
+GRANT SELECT, UPDATE, DELETE ON errand TO hall_clockwork_operation;
+GRANT SELECT, INSERT, UPDATE ON inbox TO hall_clockwork_operation;
 GRANT SELECT, INSERT, UPDATE ON job TO hall_clockwork_operation;
 
 -- clockwork-supervision: the clues and reminders of the supervisor's side.
 GRANT SELECT ON submission, withdrawal, download, verdict, objection TO hall_clockwork_supervision;
-GRANT SELECT, INSERT ON directive, finding, inbox TO hall_clockwork_supervision;
+GRANT SELECT ON directive TO hall_clockwork_supervision;
+GRANT SELECT, INSERT ON finding, inbox TO hall_clockwork_supervision;
 GRANT SELECT, INSERT, UPDATE ON job TO hall_clockwork_supervision;
 
 -- sequencer: sole holder of the log key, blind to bodies: it sees leaves and whether any tender takes bids.
@@ -162,8 +191,32 @@ GRANT INSERT ON pending, ledger, tile, checkpoint TO hall_sequencer;
 -- A tender is seen by all from its publication; before, by those who prepare it.
 ALTER TABLE tender ENABLE ROW LEVEL SECURITY;
 CREATE POLICY published ON tender FOR SELECT USING (hall_has('tender', lot));
-CREATE POLICY prepared ON tender TO hall_desk, hall_centre, hall_clockwork_operation, hall_sequencer
+CREATE POLICY prepared ON tender TO hall_desk, hall_clockwork_operation, hall_sequencer
     USING (true) WITH CHECK (true);
+
+-- Room and verifier tell their own one-time keys, trustees theirs; a TENDER act takes from each.
+ALTER TABLE prekey ENABLE ROW LEVEL SECURITY;
+CREATE POLICY told ON prekey FOR SELECT USING (true);
+CREATE POLICY taken ON prekey FOR UPDATE TO hall_desk USING (true) WITH CHECK (true);
+CREATE POLICY room ON prekey FOR INSERT TO hall_opening WITH CHECK (trustee = 'room');
+CREATE POLICY verifier ON prekey FOR INSERT TO hall_verifier WITH CHECK (trustee = 'verifier');
+CREATE POLICY trustees ON prekey FOR INSERT TO hall_clockwork_operation
+    WITH CHECK (trustee NOT IN ('room', 'verifier'));
+
+-- A rehearsal's clock is moved by one process; a real hall has no such row.
+ALTER TABLE setting ENABLE ROW LEVEL SECURITY;
+CREATE POLICY told ON setting FOR SELECT USING (true);
+CREATE POLICY centre_writes ON setting FOR INSERT TO hall_centre WITH CHECK (name <> 'demo_clock');
+CREATE POLICY centre_changes ON setting FOR UPDATE TO hall_centre USING (name <> 'demo_clock')
+    WITH CHECK (name <> 'demo_clock');
+CREATE POLICY clock ON setting TO hall_clockwork_operation USING (true) WITH CHECK (true);
+
+-- An errand belongs to the session that asked; a trustee has none, its act is signed.
+ALTER TABLE errand ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON errand TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch
+    USING (token = (SELECT hall_token())) WITH CHECK (token = (SELECT hall_token()) AND state = 'waiting');
+CREATE POLICY signed ON errand TO hall_trustees USING (token = '') WITH CHECK (token = '' AND state = 'waiting');
+CREATE POLICY run ON errand TO hall_clockwork_operation USING (true) WITH CHECK (true);
 
 -- Public acts are public. Private ones are the actor's until the freeze. Only the operation's clock closes and freezes.
 ALTER TABLE event ENABLE ROW LEVEL SECURITY;
@@ -171,9 +224,14 @@ CREATE POLICY public_acts ON event FOR SELECT USING (public = 1);
 CREATE POLICY own_acts ON event FOR SELECT USING (actor = (SELECT hall_person()));
 CREATE POLICY after_freeze ON event FOR SELECT TO hall_desk, hall_trustees, hall_opening, hall_verifier, hall_watch,
     hall_clockwork_operation, hall_clockwork_supervision USING (hall_has('freeze', lot));
-CREATE POLICY record ON event FOR INSERT WITH CHECK (kind NOT IN ('close', 'freeze'));
-CREATE POLICY record_close ON event FOR INSERT TO hall_clockwork_operation WITH CHECK (true);
-CREATE POLICY bidders_record ON event AS RESTRICTIVE FOR INSERT TO hall_bidders WITH CHECK (public = 0);
+CREATE POLICY record ON event FOR INSERT
+    WITH CHECK (kind NOT IN ('tender', 'close', 'freeze', 'scores_committed', 'scores_locked'));
+CREATE POLICY record_tender ON event FOR INSERT TO hall_desk WITH CHECK (kind = 'tender');
+CREATE POLICY record_due ON event FOR INSERT TO hall_clockwork_operation WITH CHECK (kind <> 'tender');
+CREATE POLICY private_record ON event AS RESTRICTIVE FOR INSERT
+    TO hall_bidders, hall_trustees, hall_experts, hall_watch, hall_opening, hall_verifier WITH CHECK (public = 0);
+-- An expert answers an invitation by its number, before the lot may be named to them.
+CREATE POLICY invitations ON event FOR SELECT TO hall_experts USING (kind = 'invitation');
 CREATE POLICY erasable ON event FOR SELECT TO hall_eraser USING (hall_has('freeze', lot));
 CREATE POLICY erase ON event FOR UPDATE TO hall_eraser USING (public = 0 AND hall_has('freeze', lot));
 
@@ -182,7 +240,15 @@ ALTER TABLE object ENABLE ROW LEVEL SECURITY;
 CREATE POLICY public_view ON object FOR SELECT USING (view = 'public');
 CREATE POLICY full_view ON object FOR SELECT TO hall_desk, hall_opening, hall_verifier, hall_watch,
     hall_clockwork_operation, hall_clockwork_supervision USING (hall_has('freeze', lot));
-CREATE POLICY to_answer ON object FOR SELECT TO hall_desk USING (kind IN ('question', 'objection'));
+CREATE POLICY to_answer ON object FOR SELECT TO hall_desk
+    USING (kind IN ('question', 'objection', 'opening_objection'));
+CREATE POLICY own_texts ON object FOR SELECT TO hall_bidders USING (
+    (kind = 'question' AND hash IN (SELECT body::json ->> 'text_hash' FROM question))
+    OR (kind IN ('objection', 'opening_objection') AND hash IN (SELECT body::json ->> 'text_hash' FROM objection)));
+CREATE POLICY of_the_panel ON object FOR SELECT TO hall_experts
+    USING (kind = 'clarification' AND hall_has('freeze', lot));
+CREATE POLICY presented ON object FOR SELECT TO hall_trustees, hall_clockwork_operation
+    USING (kind = 'presented_receipt');
 CREATE POLICY keep ON object FOR INSERT WITH CHECK (true);
 
 -- What links a bid to an organisation.
@@ -203,7 +269,8 @@ CREATE POLICY after_freeze ON withdrawal FOR SELECT TO hall_desk, hall_trustees,
 ALTER TABLE upload ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON upload TO hall_bidders
     USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
-CREATE POLICY after_freeze ON upload FOR SELECT TO hall_opening, hall_verifier USING (hall_has('freeze', lot));
+CREATE POLICY after_freeze ON upload FOR SELECT TO hall_opening, hall_verifier, hall_watch
+    USING (hall_has('freeze', lot));
 CREATE POLICY abandoned ON upload TO hall_eraser USING (state = 'open'
     AND created < to_char(now() AT TIME ZONE 'UTC' - interval '7 days', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
 
@@ -235,12 +302,13 @@ CREATE POLICY own ON objection TO hall_bidders
 CREATE POLICY to_answer ON objection TO hall_desk, hall_clockwork_operation USING (true);
 CREATE POLICY to_watch ON objection FOR SELECT TO hall_watch, hall_clockwork_supervision USING (true);
 
--- Score sheets: the expert's own until all are locked (no score seen before).
+-- Score sheets: the expert's own until all are locked (no score seen before); the clock counts them once every seat's
+-- commitment is public and nothing can change any more.
 ALTER TABLE sheet ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON sheet TO hall_experts
     USING (person = (SELECT hall_person())) WITH CHECK (person = (SELECT hall_person()));
-CREATE POLICY after_lock ON sheet FOR SELECT TO hall_experts, hall_watch, hall_clockwork_operation
-    USING (hall_has('scores_locked', lot));
+CREATE POLICY after_lock ON sheet FOR SELECT TO hall_experts, hall_watch USING (hall_has('scores_locked', lot));
+CREATE POLICY to_count ON sheet FOR SELECT TO hall_clockwork_operation USING (hall_has('scores_committed', lot));
 
 -- What belongs to a person, whatever the door.
 ALTER TABLE inbox ENABLE ROW LEVEL SECURITY;
@@ -249,3 +317,5 @@ CREATE POLICY own ON inbox TO hall_desk, hall_centre, hall_bidders, hall_trustee
 CREATE POLICY to_tell ON inbox TO hall_clockwork_operation, hall_clockwork_supervision USING (true) WITH CHECK (true);
 ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON idempotency USING (actor = (SELECT hall_person())) WITH CHECK (actor = (SELECT hall_person()));
+CREATE POLICY forgotten ON idempotency TO hall_eraser USING (
+    created < to_char(now() AT TIME ZONE 'UTC' - interval '1 day', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));

@@ -55,14 +55,22 @@ async def commitments_due(unit: Unit, held: Held, opened: Opened, *, now: dateti
     tender = held.tender
     if tender.state is not State.EVALUATING or len(opened.room.seats) != tender.panel_members:
         return held, opened, ()
-    document = await tenders.terms(unit, tender)
-    locked = await sheet_rows.locked_sheets(unit, tender.lot, document)
-    if not sheet_rows.seats_locked(opened, locked):
+    # From the members' own acts, not from their sheets: the clock may not read a mark before this act is public (I12).
+    said = await unit.event.find({"lot": tender.lot, "kind": "sheet_locked"})
+    holders = {(seat.seat, seat.person): seat.masked for seat in opened.room.seats}
+    seated = {seat.seat: (await unit.event.read(seat.seated_by) or {"at": ""})["at"] for seat in opened.room.seats}
+    # Whoever is drawn again to the seat they had before has to lock again.
+    locked = {
+        row["body"]["seat"]: row
+        for row in sorted(said, key=lambda one: (one["at"], one["id"]))
+        if (row["body"]["seat"], row["actor"]) in holders and row["at"] >= seated[row["body"]["seat"]]
+    }
+    if set(locked) != {seat.seat for seat in opened.room.seats}:
         return held, opened, ()
-    for _, row in locked.values():
-        if not await sequenced(unit, row["body"]["event"]):
+    for row in locked.values():
+        if not await sequenced(unit, row["id"]):
             return held, opened, ()
-    given = {seat: (sheet.sheet.masked, row["body"]["commitment"]) for seat, (sheet, row) in locked.items()}
+    given = {seat: (holders[seat, row["actor"]], row["body"]["commitment"]) for seat, row in locked.items()}
     fields = sheets.committed(opened.room.panel(), given)
     held, logged = await duty_act(unit, held, "scores_committed", fields, rule="E-69", now=now, hall=hall)
     return held, opened, (logged,)

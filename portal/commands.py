@@ -12,13 +12,12 @@ from typing import Any
 
 from bidding.client.server import Server
 from crypto import terminal
-from portal import durations, folder, serve, settings, sim
+from portal import backing_up, durations, folder, serve, settings, sim
 from portal.app import ROOMS
 from portal.demo import play as demo
 from portal.demo import rehearsal
 from portal.processes import commands as processes
 from portal.running import open_hall
-from storage import backup as backups
 from storage.world import RealWorld
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "road-maintenance"
@@ -66,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     bundle.add_argument("-o", "--out", required=True)
     _server(bundle)
     bundle.set_defaults(run=_bundle)
-    kept = verbs.add_parser("backup", help="one file with everything of a hall that is not running")
+    kept = verbs.add_parser("backup", help="one file with everything of a hall, which may be running")
     kept.add_argument("--data", required=True)
     kept.add_argument("-o", "--out", required=True)
     kept.set_defaults(run=_backup)
@@ -185,13 +184,13 @@ def _bundle(arguments: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _backup(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    made = backups.backup(Path(arguments.data), Path(arguments.out), now=RealWorld().now())
+    made = asyncio.run(backing_up.backup(Path(arguments.data), Path(arguments.out), given=settings.read(os.environ)))
     terminal.say(arguments, f"备份已写入 {arguments.out}", f"the backup is in {arguments.out}")
     return {"file": arguments.out, "ledger_size": made.ledger_size}
 
 
 def _restore(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    made = backups.restore(Path(arguments.file), Path(arguments.data))
+    made = asyncio.run(backing_up.restore(Path(arguments.file), Path(arguments.data), given=settings.read(os.environ)))
     terminal.say(arguments, f"已恢复到 {arguments.data}", f"restored into {arguments.data}")
     return {"data": arguments.data, "ledger_size": made.ledger_size}
 

@@ -55,10 +55,10 @@ def backup(data: Path, file: Path, *, now: datetime, leave_out: frozenset[str] =
         with tempfile.TemporaryDirectory(dir=file.parent) as scratch, zipfile.ZipFile(partial, "w") as archive:
             copy = Path(scratch) / DATABASE
             size = _copy_database(data / DATABASE, copy)
-            hashes[DATABASE] = _add(archive, copy, DATABASE)
-            for path in _others(data, leave_out):
+            hashes[DATABASE] = add(archive, copy, DATABASE)
+            for path in others(data, leave_out):
                 name = path.relative_to(data).as_posix()
-                hashes[name] = _add(archive, path, name)
+                hashes[name] = add(archive, path, name)
             made = Backup(size, len(hashes) - 1, stamp(now))
             contents = {"format": FORMAT, "at": made.at, "ledger_size": size, "files": hashes}
             archive.writestr(CONTENTS, json.dumps(contents, indent=1, sort_keys=True))
@@ -98,7 +98,7 @@ def _unpack(file: Path, folder: Path) -> Backup:
             if {*archive.namelist()} != {*files, CONTENTS} or DATABASE not in files:
                 raise Refused("backup_not_readable", part=CONTENTS)
             for name, expected in files.items():
-                _extract(archive, name, expected, folder)
+                extract(archive, name, expected, folder)
             made = Backup(int(contents["ledger_size"]), len(files) - 1, str(contents["at"]))
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError) as error:
         raise Refused("backup_not_readable", part=str(error)[:200]) from error
@@ -107,7 +107,7 @@ def _unpack(file: Path, folder: Path) -> Backup:
     return made
 
 
-def _extract(archive: zipfile.ZipFile, name: str, expected: str, folder: Path) -> None:
+def extract(archive: zipfile.ZipFile, name: str, expected: str, folder: Path) -> None:
     target = folder / name
     if Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name:
         raise Refused("backup_not_readable", part=name[:200])
@@ -122,7 +122,7 @@ def _extract(archive: zipfile.ZipFile, name: str, expected: str, folder: Path) -
     target.chmod(archive.getinfo(name).external_attr >> 16 & 0o700)
 
 
-def _add(archive: zipfile.ZipFile, path: Path, name: str) -> str:
+def add(archive: zipfile.ZipFile, path: Path, name: str) -> str:
     """Adds a file, uncompressed since segments are noise, and returns its hash."""
     found = sha256()
     entry = zipfile.ZipInfo(name)
@@ -135,7 +135,7 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> str:
     return found.hexdigest()
 
 
-def _others(data: Path, leave_out: frozenset[str]) -> Iterator[Path]:
+def others(data: Path, leave_out: frozenset[str]) -> Iterator[Path]:
     for path in sorted(data.rglob("*")):
         top = path.relative_to(data).parts[0]
         if path.is_file() and top not in {DATABASE, *_BESIDE, *leave_out} and not path.name.endswith(".new"):

@@ -8,6 +8,7 @@ kept, and a database whose steps differ from the files, or which has steps this 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -56,6 +57,16 @@ async def migrate(database: Database) -> list[str]:
 
     Refuses `database_newer_than_program` and `migration_changed`.
     """
+    return await _run(database, None)
+
+
+async def migrate_to(database: Database, hashes: Sequence[str]) -> list[str]:
+    """Runs the first steps of this program, which must be those with these SHA-256, and no others: where a backup of an
+    earlier release goes before it is brought forward. Refuses as `migrate` does."""
+    return await _run(database, hashes)
+
+
+async def _run(database: Database, hashes: Sequence[str] | None) -> list[str]:
     engine = database.engine
     if not isinstance(engine, HallSQLite | HallPostgres):
         return []
@@ -63,8 +74,13 @@ async def migrate(database: Database) -> list[str]:
     rows = await engine.run('SELECT "number", "name", "sha256" FROM "migration" ORDER BY "number"')
     ran = {int(row["number"]): row for row in rows}
     known = steps("sqlite" if isinstance(engine, HallSQLite) else "postgres")
-    if len(ran) > len(known):
-        raise Refused("database_newer_than_program", steps=len(ran), known=len(known))
+    asked = len(known) if hashes is None else len(hashes)
+    if max(len(ran), asked) > len(known):
+        raise Refused("database_newer_than_program", steps=max(len(ran), asked), known=len(known))
+    known = known[:asked]
+    for step, expected in zip(known, hashes or (), strict=False):
+        if step.sha256 != expected:
+            raise Refused("migration_changed", step=step.name)
     for step in known:
         if step.number in ran:
             if ran[step.number]["sha256"] != step.sha256:

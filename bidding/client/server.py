@@ -6,6 +6,8 @@ told it; silence and "busy" are raised as Unreachable, because then trying again
 
 from __future__ import annotations
 
+import functools
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -34,7 +36,7 @@ class Server:
         if token:
             headers["authorization"] = f"Bearer {token}"
         self.url = url.rstrip("/")
-        self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._http = http or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=_tls())
         self._headers = headers
 
     def twin(self) -> Server:
@@ -149,6 +151,12 @@ class Server:
             return response.json()
         except ValueError as error:
             raise Unreachable(f"{response.url}: not JSON") from error
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Read once in a process: making one reads every certificate of the system, which costs more than most requests."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def segment(text: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bidding.client.server import Server
 from crypto.refusal import Refused
 from portal import clockwork
 from portal.demo import mischief
@@ -105,7 +104,7 @@ class Performance:
         while bids are being opened; None while nothing is due."""
         if not self._stage.lot:
             return None
-        lot = Server(self._stage.url).get(f"/api/v1/lots/{self._stage.lot}")
+        lot = self._stage.anybody.get(f"/api/v1/lots/{self._stage.lot}")
         if lot["state"] in BUSY:
             if self._stage.now - instant(lot["deadline"]) > OPENING_MAX:
                 said = {who: report.code for who, report in self.watchers.reports.items()}
@@ -120,7 +119,7 @@ class Performance:
         """Whether the deadline is still ahead."""
         if not self._stage.lot:
             return True
-        lot = Server(self._stage.url).get(f"/api/v1/lots/{self._stage.lot}")
+        lot = self._stage.anybody.get(f"/api/v1/lots/{self._stage.lot}")
         return bool(lot["state"] == State.BIDDING.value and instant(lot["deadline"]) > self._stage.now)
 
     def _flush(self) -> None:
@@ -174,7 +173,7 @@ class Performance:
         """Tell what the clock, the trustees and the opening room did, as the ledger has it."""
         if not self._stage.lot:
             return
-        for one in Server(self._stage.url).get(f"/api/v1/lots/{self._stage.lot}/timeline")["acts"]:
+        for one in self._stage.anybody.get(f"/api/v1/lots/{self._stage.lot}/timeline")["acts"]:
             if one["leaf"] in self._told:
                 continue
             self._told.add(one["leaf"])

@@ -11,6 +11,7 @@ import mimetypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ class Stage:
     lot: str = ""
     now: datetime = field(default_factory=lambda: instant("2026-03-02T01:00:00.000Z"))
 
+    @cached_property
+    def anybody(self) -> Server:
+        """The hall, asked as nobody."""
+        return Server(self.url)
+
     def server(self, member: Member) -> Server:
         """The hall, asked as this member."""
         return Server(self.url, token=self.tokens[member.login], device="rehearsal")
@@ -46,8 +52,7 @@ class Stage:
     def move_to(self, at: datetime) -> None:
         """Move the hall's clock forward to an instant."""
         if at > self.now:
-            anybody = Server(self.url)
-            told = anybody.post("/api/v1/demo/clock", {"advance": durations.iso(at - self.now)})
+            told = self.anybody.post("/api/v1/demo/clock", {"advance": durations.iso(at - self.now)})
             self.now = instant(told["now"])
 
     def publish_tender(self, step: Step) -> None:
@@ -149,7 +154,7 @@ class Stage:
 
     def acts(self) -> list[dict[str, Any]]:
         """The tender's public acts so far."""
-        told = Server(self.url).get(f"/api/v1/lots/{self.lot}/timeline")["acts"]
+        told = self.anybody.get(f"/api/v1/lots/{self.lot}/timeline")["acts"]
         return [one["act"] for one in told]
 
     def bidder(self, step: Step) -> Member:

@@ -21,7 +21,7 @@ from storage.world import Entropy
 from supervision.log_links import HttpLog
 from supervision.witness import Witness
 
-WITNESS_SECONDS = 0.2
+WITNESS_SECONDS = 0.4
 TRUSTEE_SECONDS = 1.0
 PATIENCE_SECONDS = 3.0
 log = logging.getLogger("tradehall.rehearsal")

@@ -102,6 +102,8 @@ class Debian:
     def _bring_registries(self) -> None:
         """How this machine reaches its registries, into the new one."""
         shutil.copyfile("/etc/resolv.conf", self._root / "etc/resolv.conf")
+        # Debian's installer writes this file, debootstrap does not.
+        (self._root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         for name in PIP_FILES:
             if (Path("/") / name).exists():
                 (self._root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -49,7 +49,7 @@ def build(running: Running) -> Litestar:
     ]
     table = words.load(*ROOMS)
     card = running.folder.card
-    handlers += doors.routes(running.service, Sign(card.name, card.demo), table)
+    handlers += doors.routes(running.service, Sign(card.name, card.demo), table, room=running.room)
     if running.folder.card.demo:
         handlers += demo_clock.routes(running)
     return Litestar(

@@ -81,7 +81,7 @@ async def move(running: Clocked, text: str) -> Any:
             now=now,
         )
         row = await unit.setting.read("demo_clock")
-        body = {"offset_ms": int(world.offset.total_seconds() * 1000)}
+        body = {"offset_ms": int(world.offset.total_seconds() * 1000), "now": stamp(now)}
         if row is None:
             await unit.setting.insert({"name": "demo_clock", "body": body})
         else:

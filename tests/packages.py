@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES: dict[str, str] = {"chromium": "chromium"}
+PACKAGES: dict[str, str] = {"chromium": "chromium", "nginx-light": "nginx", "rabbitmq-server": "rabbitmq-server"}
 """Debian package → a program that it brings."""
 
 

@@ -12,17 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crypto.refusal import Refused
-from portal import clockwork
 from portal.demo import mischief
-from portal.demo.hall_thread import HallThread
+from portal.demo.backstage import Backstage
 from portal.demo.script import Step
 from portal.demo.stage import Stage
 from portal.demo.stage_bids import Bidders
 from portal.demo.stage_panel import Panel
 from portal.demo.watchers import Watchers
-from portal.running import Running
 from storage.world import Entropy, instant
-from supervision import collected
 from trading.lifecycle import State
 
 TICK = timedelta(seconds=30)
@@ -39,11 +36,11 @@ stamp them weeks later, and check 3 counts by the stamps."""
 class Performance:
     """A script on a stage, with its watchers."""
 
-    def __init__(self, stage: Stage, hall: HallThread, steps: Sequence[Step], *, entropy: Entropy) -> None:
+    def __init__(self, stage: Stage, behind: Backstage, steps: Sequence[Step], *, entropy: Entropy) -> None:
         self._stage = stage
-        self._hall = hall
+        self._behind = behind
         self._steps = steps
-        self._panel = Panel(stage, hall, entropy=entropy)
+        self._panel = Panel(stage, behind, entropy=entropy)
         self._bidders = Bidders(stage)
         lies = {self._trustee(step): mischief.lying(step.fields["how"]) for step in steps if step.does == "lie"}
         self.watchers = Watchers(stage.cast, stage.url, entropy=entropy, machines=lies)
@@ -87,11 +84,11 @@ class Performance:
         """Let everybody look until nobody has anything to do at this instant. While bids are taken the trustees wait
         for the deadline, so only the clockwork is asked."""
         if self._taking_bids():
-            self._hall.call(clockwork.turn)
+            self._behind.turn()
             self._tell_new_acts()
             return
         for _ in range(ROUNDS_MAX):
-            done = self._hall.call(clockwork.turn)
+            done = self._behind.turn()
             self._flush()
             done += self.watchers.poll()
             done += self._panel.attend()
@@ -126,30 +123,15 @@ class Performance:
         """Wait until everything recorded has its place in the ledger."""
         until = time.monotonic() + FLUSH_SECONDS_MAX
 
-        async def waiting(running: Running) -> int:
-            async def count(unit: Any) -> int:
-                rows = [await unit.session.waiting("", public=public, limit=10) for public in (True, False)]
-                return sum(len(one) for one in rows)
-
-            return await running.database.read(count)
-
-        while self._hall.call(waiting) and time.monotonic() < until:
+        while self._behind.waiting() and time.monotonic() < until:
             time.sleep(0.05)
 
     def _until_witnessed(self) -> None:
         """Wait until a quorum of witnesses cosigned all that is in the ledger now."""
         until = time.monotonic() + FLUSH_SECONDS_MAX
 
-        async def sizes(running: Running) -> tuple[int, int]:
-            head = await running.ledger.head()
-            try:
-                seen = await running.database.read(lambda unit: collected.witnessed_head(unit, hall=running.hall))
-            except Refused:
-                return head.size if head else 0, -1
-            return head.size if head else 0, seen.size
-
-        wanted, _ = self._hall.call(sizes)
-        while self._hall.call(sizes)[1] < wanted and time.monotonic() < until:
+        wanted, _ = self._behind.sizes()
+        while self._behind.sizes()[1] < wanted and time.monotonic() < until:
             time.sleep(0.05)
 
     def _verbs(self) -> Mapping[str, Callable[[Step], None]]:

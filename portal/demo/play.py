@@ -24,6 +24,7 @@ from crypto.verifier import archive
 from portal import exports
 from portal import folder as folders
 from portal.demo import forgeries, rehearsal, report_page, script
+from portal.demo.backstage import Beside
 from portal.demo.cast import Cast
 from portal.demo.forgeries import Forgery
 from portal.demo.hall_thread import HallThread
@@ -79,7 +80,7 @@ def play(example: Path, home: Path, *, seed: int, tell: Tell, grow: bool = True)
         accounts = json.loads((home / "hall" / "demo" / "accounts.json").read_text("utf-8"))
         tokens = {row["login"]: row["token"] for row in accounts}
         stage = Stage(casts[0], example, url, home / "work", tokens, narrate)
-        show = Performance(stage, hall, steps, entropy=SeededEntropy(f"demo people {seed}"))
+        show = Performance(stage, Beside(hall), steps, entropy=SeededEntropy(f"demo people {seed}"))
         show.play()
         played.lot, played.handed = stage.lot, show.handed
         _download(stage, home)

@@ -23,6 +23,7 @@ from portal import durations
 from portal.demo.cast import Cast, Member
 from portal.demo.script import Step
 from storage.world import instant, stamp
+from trading.roles import Role
 
 Narrate = Callable[[datetime, str, str], None]
 
@@ -37,6 +38,7 @@ class Stage:
     work: Path
     tokens: Mapping[str, str]
     narrate: Narrate
+    doors: Mapping[Role, str] = field(default_factory=dict)
     lot: str = ""
     now: datetime = field(default_factory=lambda: instant("2026-03-02T01:00:00.000Z"))
 
@@ -47,7 +49,11 @@ class Stage:
 
     def server(self, member: Member) -> Server:
         """The hall, asked as this member."""
-        return Server(self.url, token=self.tokens[member.login], device="rehearsal")
+        return Server(self.address(member.role), token=self.tokens[member.login], device="rehearsal")
+
+    def address(self, role: Role) -> str:
+        """Where people of this role go in: one address in an embedded hall, a door each where they are apart."""
+        return self.doors.get(role, self.url)
 
     def move_to(self, at: datetime) -> None:
         """Move the hall's clock forward to an instant."""

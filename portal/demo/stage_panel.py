@@ -15,13 +15,12 @@ from typing import Any
 from bidding.client.server import Server
 from crypto import contribution, signing
 from crypto.roster import Roster
-from experts import room
 from experts.panel import SeatState
-from portal.demo.hall_thread import HallThread
+from portal.demo.backstage import Backstage
 from portal.demo.script import Step
 from portal.demo.stage import Stage
-from portal.running import Running
 from storage.world import Entropy
+from trading.roles import Role
 
 CONTRIBUTORS = {"centre": 1, "supervisor": 2, "owner": 3}
 WAITING = frozenset({SeatState.INVITED, SeatState.ACCEPTED})
@@ -30,9 +29,9 @@ WAITING = frozenset({SeatState.INVITED, SeatState.ACCEPTED})
 class Panel:
     """Draw, invitations, review room and report of one performance."""
 
-    def __init__(self, stage: Stage, hall: HallThread, *, entropy: Entropy) -> None:
+    def __init__(self, stage: Stage, behind: Backstage, *, entropy: Entropy) -> None:
         self._stage = stage
-        self._hall = hall
+        self._behind = behind
         self._entropy = entropy
         self._points = _points(stage.example / "scores.csv")
         self._signing_in = False
@@ -175,18 +174,11 @@ class Panel:
 
     def _seats(self) -> list[tuple[int, str, SeatState]]:
         """(seat, person, state) of everybody who holds a seat now."""
-        lot = self._stage.lot
-
-        async def ask(running: Running) -> list[tuple[int, str, SeatState]]:
-            opened = await running.database.read(lambda unit: room.find(unit, lot))
-            seats = opened.room.seats if opened else ()
-            return [(seat.seat, seat.person, seat.state) for seat in seats]
-
-        return self._hall.call(ask)
+        return self._behind.seats(self._stage.lot)
 
     def _server(self, seat: int, person: str | None = None) -> Server:
         holder = person or next(who for number, who, _ in self._seats() if number == seat)
-        return Server(self._stage.url, token=self._stage.tokens[holder], device="review room")
+        return Server(self._stage.address(Role.EXPERT), token=self._stage.tokens[holder], device="review room")
 
     @staticmethod
     def _invitation(server: Server) -> str:

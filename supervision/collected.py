@@ -30,7 +30,7 @@ from trading import tenders
 from trading.hall import Hall
 from trading.tender import Tender
 
-STAMPED_KINDS = ("tender", "amendment", "deadline", "publicity")
+STAMPED_KINDS = ("tender", "amendment", "deadline", "hold", "publicity")
 """Acts whose instant of witnessing a rule asks for; every READY names its checkpoint itself."""
 COSIGNATURES_LOOKED_AT = 200
 

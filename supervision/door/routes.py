@@ -83,18 +83,31 @@ def routes(service: Service, *, room: Desk | bundle.Room | None) -> list[BaseRou
         actor = await identity.of(request, service)
         identity.must_hold(actor, Permission.TRAIL_READ)
         wanted = trail.Filter.of({"person": person, "kind": kind, "from": since, "to": until})
-        now = service.world.now()
         power = power or _power(service, actor, Permission.TRAIL_READ)
-        bearer = identity.bearer(request)
-        told = await trail.read(service, lot, wanted, actor=actor, power=power, now=now, bearer=bearer)
-        if form == "jsonl":
-            return Stream(_lines(told), media_type="application/jsonl", headers=_named(f"{lot}-trail.jsonl"))
-        beside = tempfile.TemporaryDirectory(prefix="tradehall-trail-")
-        path = Path(beside.name) / "trail.xlsx"
-        trail.write_excel(path, told, now=now)
-        return _file(path, beside.cleanup, EXCEL, f"{lot}-trail.xlsx")
+        return await trail_file(service, lot, form, wanted, actor=actor, power=power, bearer=identity.bearer(request))
 
     return [get_bundle, get_trail, *verb_routes(verbs.VERBS, service)]
+
+
+async def trail_file(
+    service: Service,
+    lot: str,
+    form: Literal["jsonl", "xlsx"],
+    wanted: trail.Filter,
+    *,
+    actor: Actor,
+    power: str | None,
+    bearer: str,
+) -> Stream:
+    """The trail as a file to hand over; the reading is logged. Raises what trail.read refuses."""
+    now = service.world.now()
+    told = await trail.read(service, lot, wanted, actor=actor, power=power, now=now, bearer=bearer)
+    if form == "jsonl":
+        return Stream(_lines(told), media_type="application/jsonl", headers=_named(f"{lot}-trail.jsonl"))
+    beside = tempfile.TemporaryDirectory(prefix="tradehall-trail-")
+    path = Path(beside.name) / "trail.xlsx"
+    trail.write_excel(path, told, now=now)
+    return _file(path, beside.cleanup, EXCEL, f"{lot}-trail.xlsx")
 
 
 def _power(service: Service, actor: Actor, permission: Permission) -> str | None:

@@ -23,6 +23,7 @@ from crypto import words
 from crypto.refusal import Refused
 from experts.door import routes as experts
 from portal import demo_clock, doors, public
+from portal.rooms import ROOMS
 from portal.running import VERSION, Running
 from supervision.door import routes as watch
 from trading import verbs as trading_verbs
@@ -31,12 +32,10 @@ from trading.counter.page.pages import Sign
 from trading.counter.verbs import Verb, routes
 from trading.desk import routes as desk
 
-ROOMS = ("crypto", "storage", "trading", "bidding", "experts", "supervision", "portal")
-
 
 def verbs() -> tuple[Verb, ...]:
     """Every verb of the hall."""
-    return (*trading_verbs.DESK, *trading_verbs.CENTRE, *trading_verbs.BIDDERS)
+    return (*trading_verbs.DESK, *trading_verbs.CENTRE, *trading_verbs.KEYS, *trading_verbs.BIDDERS)
 
 
 def build(running: Running) -> Litestar:

@@ -11,12 +11,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from bidding import announcement, keeping, uploads
 from bidding import clock as bids
 from crypto.refusal import Refused
 from experts import clock as panels
-from portal.running import Running
 from storage.blobs import Blobs
 from storage.ports import Conflict, Not
 from storage.unit import Database, Unit
@@ -24,6 +24,9 @@ from storage.world import World
 from trading import clock, lifecycle, tenders
 from trading.counter import verbs
 from trading.hall import Hall
+
+if TYPE_CHECKING:
+    from portal.running import Running
 
 Step = Callable[[str], Awaitable[int]]
 

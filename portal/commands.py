@@ -13,10 +13,10 @@ from typing import Any
 from bidding.client.server import Server
 from crypto import terminal
 from portal import backing_up, durations, folder, serve, settings, sim
-from portal.app import ROOMS
 from portal.demo import play as demo
 from portal.demo import rehearsal
 from portal.processes import commands as processes
+from portal.rooms import ROOMS
 from portal.running import open_hall
 from storage.world import RealWorld
 

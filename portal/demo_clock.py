@@ -16,8 +16,7 @@ from litestar.params import JSONBody
 from crypto.ledger import acts
 from crypto.refusal import Refused
 from portal import durations
-from storage.unit import Database
-from storage.unit import Unit
+from storage.unit import Database, Unit
 from storage.world import DemoWorld, World, stamp
 from trading import journal
 from trading.counter import strict

@@ -11,7 +11,7 @@ from litestar.response import Stream
 
 from crypto.refusal import Refused
 from portal.folder import Card
-from portal.running import VERSION
+from portal.rooms import VERSION
 from storage.engine import HallPostgres
 from storage.ledger import OVERDUE_SECONDS, Head, Ledger
 from storage.world import stamp

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib import metadata
 from typing import Literal
 
 from bidding import opening_keys
 from bidding.opening_keys import Desk, FileVault
 from portal import jobs
 from portal.folder import Folder
+from portal.rooms import VERSION as VERSION
 from portal.settings import Settings, s3_store
 from storage import engine, migrate
 from storage.blobs import Blobs, FileBlobs
@@ -32,7 +32,6 @@ from trading.hall import Hall
 from trading.lifecycle import State
 from trading.markets import construction
 
-VERSION = metadata.version("tradehall")
 READERS: tuple[Literal["room"], Literal["verifier"]] = ("room", "verifier")
 OPENING_KEYS_LOW = 3
 

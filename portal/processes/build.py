@@ -1,7 +1,7 @@
 """Each process from its settings: the one page that shows who is handed which key, store and verb.
 
 Nobody is handed the log key but the sequencer, an opening key but room and verifier (each its own), the duty key but
-the operation's clockwork. Doors hold none.
+the operation's clockwork. Doors hold none. Rooms are loaded where they are needed: a process has no other's code.
 """
 
 from __future__ import annotations
@@ -16,33 +16,24 @@ from typing import Any
 import httpx
 
 from bidding import apart, opening_keys
-from bidding import verbs as bidding_verbs
-from bidding.door import reading_routes
-from bidding.door import routes as bidders_door
 from bidding.opening_keys import Desk, FileVault
-from bidding.trustee_door import routes as trustees_door
-from experts.door import routes as experts_door
-from experts.verbs import DRAW
-from portal import demo_clock, jobs, public
-from portal.processes import clockwork, erasing, parts, settings, watching
+from portal.processes import parts, settings
 from portal.processes.parts import Front, Papers
 from portal.processes.table import ERRANDS, HANDED_OVER, SERVED, Built, Worker
-from portal.running import OPENING_KEYS_LOW, open_for_bids
 from storage.broker import Courier, open_broker
 from storage.outbox import Handler, Outbox
 from storage.sequencer import Sequencer, WitnessLatest
 from storage.unit import Database, Unit
 from storage.world import World
-from supervision.door import routes as watch_door
-from supervision.opening_room import OpeningRoom, secrets_route
 from trading.counter.errands import Runner
 from trading.counter.verbs import answer_of, routes
-from trading.desk import routes as desk_door
+from trading.lifecycle import State
 from trading.roles import Permission
 
 Make = Callable[[Any, Papers, World], Awaitable[Built]]
 BLIND = {"question": frozenset({"organisation"}), "objection": frozenset({"organisation"})}
 """Who asks or objects is told to the owner's side by nobody (条例 §22; E-20)."""
+OPENING_KEYS_LOW = 3
 COPIES = {"operation": "jobs", "supervision": "supervision"}
 """The broker's queue of each side's jobs."""
 
@@ -55,12 +46,17 @@ async def build(name: str, told: settings.Process) -> tuple[Built, Papers, World
 
 
 async def _public(told: settings.Public, papers: Papers, world: World) -> Built:
+    from portal import public
+
     base = parts.database(told)
     front = parts.front(papers, world, base, parts.blobs(told.blobs_url), parts.hall(papers, world))
     return _door(front, [*public.routes(front, sees_pending=False)])
 
 
 async def _desk(told: settings.Desk, papers: Papers, world: World) -> Built:
+    from portal import public
+    from trading.desk import routes as desk_door
+
     base = parts.database(told, blind=BLIND)
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, base, parts.blobs(told.blobs_url), hall, errands=HANDED_OVER)
@@ -70,6 +66,9 @@ async def _desk(told: settings.Desk, papers: Papers, world: World) -> Built:
 
 
 async def _centre(told: settings.Centre, papers: Papers, world: World) -> Built:
+    from experts.door import routes as experts_door
+    from trading.desk import routes as desk_door
+
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
     register = experts_door.register_route(front.service)
@@ -78,6 +77,10 @@ async def _centre(told: settings.Centre, papers: Papers, world: World) -> Built:
 
 
 async def _bidders(told: settings.Bidders, papers: Papers, world: World) -> Built:
+    from bidding import verbs as bidding_verbs
+    from bidding.door import routes as bidders_door
+    from trading.desk import routes as desk_door
+
     hall = parts.hall(papers, world, issues=parts.authority(told.authority_file, papers))
     store = parts.blobs(told.blobs_url)
     front = parts.front(papers, world, parts.database(told), store, hall, errands=HANDED_OVER)
@@ -87,12 +90,17 @@ async def _bidders(told: settings.Bidders, papers: Papers, world: World) -> Buil
 
 
 async def _trustees(told: settings.Trustees, papers: Papers, world: World) -> Built:
+    from bidding.trustee_door import routes as trustees_door
+
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
     return _sending(_door(front, trustees_door.routes(front.service)), front, told)
 
 
 async def _experts(told: settings.Experts, papers: Papers, world: World) -> Built:
+    from experts.door import routes as experts_door
+    from trading.desk import routes as desk_door
+
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
     handlers = experts_door.routes(front.service, SERVED["experts"], register=False)
@@ -100,10 +108,15 @@ async def _experts(told: settings.Experts, papers: Papers, world: World) -> Buil
 
 
 async def _watch(told: settings.Watch, papers: Papers, world: World) -> Built:
+    from experts.verbs import DRAW
+    from supervision.door import routes as watch_door
+    from supervision.opening_room import OpeningRoom
+    from trading.desk import routes as desk_door
+
     hall = parts.hall(papers, world)
     store = parts.blobs(told.blobs_url)
     front = parts.front(papers, world, parts.database(told), store, hall, errands=HANDED_OVER)
-    room = OpeningRoom(told.opening_url, Path(told.inner_token_file).read_text("ascii").strip())
+    room = OpeningRoom(told.opening_url, parts.word(told.inner_token_file))
     draws = [verb for verb in DRAW if verb.permission is Permission.DRAW_CONTRIBUTE]
     handlers = [
         *watch_door.routes(front.service, room=room),
@@ -114,14 +127,16 @@ async def _watch(told: settings.Watch, papers: Papers, world: World) -> Built:
 
 
 async def _opening(told: settings.Opening, papers: Papers, world: World) -> Built:
+    from bidding.door import reading_routes
+    from supervision.opening_room import secrets_route
+
     hall = parts.hall(papers, world)
     store = parts.blobs(told.blobs_url)
     front = parts.front(papers, world, parts.database(told), store, hall)
     desk = Desk("room", parts.key(told.room_key_file), FileVault(Path(told.vault)))
     handlers = reading_routes.routes(front.service, desk)
     if told.inner_token_file:
-        token = Path(told.inner_token_file).read_text("ascii").strip()
-        handlers = [*handlers, secrets_route(front.service, desk, token)]
+        handlers = [*handlers, secrets_route(front.service, desk, parts.word(told.inner_token_file))]
     judge = apart.Judge(desk, front.database, store, hall, world.entropy)
     return _judging(_door(front, handlers), judge, world)
 
@@ -135,6 +150,9 @@ async def _verifier(told: settings.Verifier, papers: Papers, world: World) -> Bu
 
 
 async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers, world: World) -> Built:
+    from portal import demo_clock, jobs
+    from portal.processes import clockwork
+
     base = parts.database(told, records_for_others=True)
     hall = parts.hall(papers, world, duty=parts.key(told.duty_key_file))
     front = parts.front(papers, world, base, parts.blobs(told.blobs_url), hall)
@@ -151,6 +169,8 @@ async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers
 
 
 async def _clockwork_supervision(told: settings.ClockworkSupervision, papers: Papers, world: World) -> Built:
+    from portal.processes import watching
+
     front = parts.front(papers, world, parts.database(told), None, parts.hall(papers, world))
     made = _performing(_door(front, []), front, told, "supervision", watching.handlers(front.hall))
     made.workers.append(Worker("watch", partial(watching.ask, front), 30.0))
@@ -158,8 +178,10 @@ async def _clockwork_supervision(told: settings.ClockworkSupervision, papers: Pa
 
 
 async def _eraser(told: settings.Eraser, papers: Papers, world: World) -> Built:
+    from portal.processes import erasing
+
     front = parts.front(papers, world, parts.database(told), parts.blobs(told.blobs_url), parts.hall(papers, world))
-    made = _door(front, [])
+    made = _door(front, [], _abandoned)
     made.workers.append(Worker("erase", partial(erasing.turn, front), 60.0))
     return made
 
@@ -206,7 +228,7 @@ def witnesses(told: str) -> dict[str, WitnessLatest]:
     def latest(where: str) -> WitnessLatest:
         async def ask() -> bytes | None:
             if not where.startswith("http"):
-                return await asyncio.to_thread(Path(where).read_bytes) if Path(where).exists() else None
+                return await asyncio.to_thread(_bytes_of, Path(where))
             async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
                 try:
                     answer = await client.get(where)
@@ -220,6 +242,10 @@ def witnesses(told: str) -> dict[str, WitnessLatest]:
     return {name: latest(where) for name, _, where in pairs}
 
 
+def _bytes_of(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
 async def _sequence(sequencer: Sequencer) -> int:
     done = await sequencer.turn()
     return 0 if done is None else done.leaves - done.cover
@@ -229,15 +255,24 @@ def _verbs(front: Front, door: str) -> list[Any]:
     return list(routes(SERVED[door], front.service))
 
 
-def _door(front: Front, handlers: Any) -> Built:
+def _door(front: Front, handlers: Any, look: Callable[[Unit], Awaitable[object]] | None = None) -> Built:
     async def reachable() -> None:
-        await front.database.read(_anything)
+        await front.database.read(look or _anything)
 
     return Built(routes=list(handlers), end=[front.database.close], ready=[reachable])
 
 
 async def _anything(unit: Unit) -> object:
     return await unit.tender.find(limit=1)
+
+
+async def _abandoned(unit: Unit) -> object:
+    return await unit.upload.find(limit=1)
+
+
+async def open_for_bids(unit: Unit) -> bool:
+    """Whether any tender takes bids now: while one does, the log grows at a constant rate."""
+    return await unit.tender.count({"state": State.BIDDING.value}) > 0
 
 
 def _sending(made: Built, front: Front, told: settings.Sending) -> Built:

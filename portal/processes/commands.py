@@ -5,13 +5,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from crypto import terminal
 from crypto.refusal import Refused
 from portal.processes import settings
+from portal.rooms import ROOMS
+
+NAMES = frozenset({*settings.CLASSES, "jobs"})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one of these commands and return its exit code."""
+    parser = terminal.Arguments(prog="tradehall", description=__doc__)
+    arguments(parser.add_subparsers(required=True, metavar="COMMAND", parser_class=terminal.Arguments))
+    given = parser.parse_args(argv)
+    return terminal.run(given.run, given, ROOMS)
 
 
 def arguments(verbs: Any) -> None:

@@ -20,11 +20,9 @@ from crypto.trust import Trust
 from portal import folder as folders
 from portal.folder import Card, Folder
 from portal.processes.settings import Process
-from portal.settings import s3_store
 from storage import engine
 from storage.blobs import Blobs, FileBlobs
 from storage.ledger import Head, Ledger
-from storage.s3 import S3Blobs
 from storage.sql import Blind
 from storage.unit import Database
 from storage.world import RealWorld, SharedDemoWorld, World, instant
@@ -123,7 +121,12 @@ def database(settings: Process, *, blind: Blind | None = None, records_for_other
 
 def blobs(url: str) -> Blobs:
     """The segment store. A folder is for one machine only, and locks nothing."""
-    return S3Blobs(s3_store(url)) if url.startswith(("s3:", "s3+http:")) else FileBlobs(Path(url))
+    if not url.startswith(("s3:", "s3+http:")):
+        return FileBlobs(Path(url))
+    from portal.settings import s3_store  # The store's SDK is loaded by whoever has a store.
+    from storage.s3 import S3Blobs
+
+    return S3Blobs(s3_store(url))
 
 
 def key(path: str) -> Ed25519Signer:
@@ -131,6 +134,14 @@ def key(path: str) -> Ed25519Signer:
     try:
         return Ed25519Signer.from_pem(Path(path).read_bytes())
     except OSError as error:
+        raise Refused("settings_unreadable", file=path) from error
+
+
+def word(path: str) -> str:
+    """A secret word from its file. Raises Refused("settings_unreadable")."""
+    try:
+        return Path(path).read_text("ascii").strip()
+    except (OSError, ValueError) as error:
         raise Refused("settings_unreadable", file=path) from error
 
 

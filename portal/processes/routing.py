@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 
 ENTRIES: Mapping[str, Sequence[str]] = {
     "public": (),
-    "desk": (r"^/api/v1/(trading|bidding|experts)/", r"^/api/v1/inbox$", r"^/api/v1/lots/[^/]+/(objections|questions)$"),
+    "desk": (
+        r"^/api/v1/(trading|bidding|experts)/",
+        r"^/api/v1/inbox$",
+        r"^/api/v1/lots/[^/]+/(objections|questions)$",
+    ),
     "centre": (r"^/api/v1/(trading|experts)/", r"^/api/v1/inbox$"),
     "bidders": (
         r"^/api/v1/(trading|bidding|experts)/",
@@ -51,7 +55,12 @@ def nginx(
     """The `http` block of an nginx: `upstreams` host:port by process, `entries` what each entry listens on (the text
     after `listen`), `tls` certificate and key for those that end in ` ssl`."""
     lines = ["server_tokens off;", f"client_max_body_size {BODY_BYTES_MAX};", "access_log off;"]
-    lines += ["proxy_http_version 1.1;", "proxy_request_buffering off;", "proxy_buffering off;", "keepalive_timeout 65;"]
+    lines += [
+        "proxy_http_version 1.1;",
+        "proxy_request_buffering off;",
+        "proxy_buffering off;",
+        "keepalive_timeout 65;",
+    ]
     lines += ["proxy_read_timeout 120s;", "proxy_connect_timeout 3s;"]
     lines += ["proxy_set_header Host $host;", "proxy_set_header X-Real-IP $remote_addr;"]
     lines += ['proxy_set_header Connection "";', "proxy_set_header X-Request-Id $request_id;"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -27,13 +28,11 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from crypto import words
 from crypto.refusal import Refused
-from portal.app import ROOMS
 from portal.processes import build, logs
 from portal.processes.metrics import Metrics
 from portal.processes.settings import Process
 from portal.processes.table import Built, Worker
-from portal.running import VERSION
-from portal.serve import until_signal
+from portal.rooms import ROOMS, VERSION
 from storage.ports import Busy
 from storage.world import World, new_id
 from trading.counter import problems
@@ -59,6 +58,8 @@ class Gate:
         self._world = world
         self._proxies = proxies
         self.under_way = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -82,10 +83,13 @@ class Gate:
         token = logs.request_id.set(id_)
         began = self._world.monotonic()
         self.under_way += 1
+        self.idle.clear()
         try:
             await self._app(scope, receive, answer)
         finally:
             self.under_way -= 1
+            if not self.under_way:
+                self.idle.set()
             self._metrics.request(scope["path"], status, self._world.monotonic() - began)
             logs.request_id.reset(token)
 
@@ -133,8 +137,10 @@ class Pulse:
         return (200 if fine else 503), json.dumps(told).encode() + b"\n", "application/json"
 
 
-async def run(name: str, told: Process, *, ended: Callable[[], Awaitable[None]] = until_signal) -> None:
+async def run(name: str, told: Process) -> None:
     """Run one process until it is asked to end. Raises what building it refuses."""
+    # Asked for from the start: a signal that comes while the process begins is not lost.
+    ended = asyncio.create_task(until_signal())
     built, _, world = await build.build(name, told)
     logs.begin(name, world)
     metrics = Metrics(name)
@@ -149,7 +155,7 @@ async def run(name: str, told: Process, *, ended: Callable[[], Awaitable[None]] 
             await doors.open()
         pulse.begun = True
         print(f"ready {name}", flush=True)
-        await ended()
+        await ended
         pulse.ending = True
         if doors is not None:
             await doors.close()
@@ -182,7 +188,6 @@ class _Door:
             http1_settings=HTTP1Settings(),
         )
         self._host, self._port = host, int(port)
-        self._world = world
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -203,9 +208,10 @@ class _Door:
     async def close(self) -> None:
         """Answer what is under way, then close."""
         await asyncio.sleep(DRAIN_SECONDS)
-        until = self._world.monotonic() + END_SECONDS_MAX
-        while self.gate.under_way and self._world.monotonic() < until:
-            await asyncio.sleep(0.05)
+        try:
+            await asyncio.wait_for(self.gate.idle.wait(), END_SECONDS_MAX)
+        except TimeoutError:
+            log.error("%d requests did not end in time", self.gate.under_way)
         self._server.stop()  # type: ignore[no-untyped-call]
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
@@ -227,6 +233,15 @@ def application(built: Built) -> Any:
         logging_config=None,
         debug=False,
     )
+
+
+async def until_signal() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, asked.set)
+    await asked.wait()
 
 
 async def _begin(built: Built, world: World) -> None:

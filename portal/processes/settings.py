@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from crypto.refusal import Refused
-from portal.settings import PREFIX
 
 S = TypeVar("S", bound="Process")
+PREFIX = "TRADEHALL_"
 
 
 @dataclass(frozen=True, kw_only=True)

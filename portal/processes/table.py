@@ -40,11 +40,12 @@ HANDED_OVER = frozenset(verb.path for verb in ERRANDS)
 SERVED: Mapping[str, tuple[Verb, ...]] = {
     "desk": (
         *trading_verbs.DESK,
+        *trading_verbs.KEYS,
         *bidding_verbs.OWNERS,
         *(verb for verb in expert_verbs.DRAW if verb.permission in (P.DRAW_REQUEST, P.DRAW_CONTRIBUTE)),
     ),
     "centre": (*trading_verbs.CENTRE, *(verb for verb in expert_verbs.DRAW if verb.permission is not P.DRAW_REQUEST)),
-    "bidders": (*trading_verbs.BIDDERS, *bidding_verbs.BIDDERS, *expert_verbs.BIDDERS),
+    "bidders": (*trading_verbs.KEYS, *trading_verbs.BIDDERS, *bidding_verbs.BIDDERS, *expert_verbs.BIDDERS),
     "trustees": bidding_verbs.TRUSTEES,
     "experts": expert_verbs.PANEL,
     "watch": (

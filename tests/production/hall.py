@@ -1,0 +1,226 @@
+"""A whole production hall on loopback: real servers, one process a role, nginx in front; started, watched, ended.
+
+The rehearsal's people, keys and clock are those of the demo (portal/demo); every process is `tradehall <name>` as it
+would be elsewhere, with its own settings, its own database role and its own keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from portal.demo import backstage, rehearsal
+from portal.demo.cast import Cast
+from portal.processes import local, routing
+from portal.processes.local import Plan, Production
+from portal.settings import Settings
+from storage import engine
+from storage.unit import Unit
+from storage.world import Entropy, SeededEntropy, stamp
+from tests.production import servers
+from trading.hall import Hall
+from trading.roles import Role
+
+T = TypeVar("T")
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "road-maintenance"
+TRADEHALL = Path(sys.executable).with_name("tradehall")
+READY_SECONDS_MAX = 180.0
+DOORS = {
+    Role.OWNER: "desk",
+    Role.AGENT: "desk",
+    Role.CENTRE: "centre",
+    Role.ADMINISTRATOR: "centre",
+    Role.BIDDER: "bidders",
+    Role.EXPERT: "experts",
+    Role.OWNER_REPRESENTATIVE: "experts",
+    Role.SUPERVISOR: "watch",
+    Role.INSPECTOR: "watch",
+    Role.AUDITOR: "watch",
+}
+
+
+class ProductionHall:
+    """A prepared and running hall. `owner_url` is the superuser's address, which no process has."""
+
+    def __init__(self, path: Path, production: Production, cast: Cast, hall: Hall, owner_url: str) -> None:
+        self.path = path
+        self.production = production
+        self.cast = cast
+        self.hall = hall
+        self.owner_url = owner_url
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.entries: dict[str, str] = {}
+
+    # -- processes ----------------------------------------------------------------------------------------------------
+
+    def start(self, *names: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start these processes (all without names) and wait until each is ready."""
+        plans = [plan for plan in self.production.plans if not names or plan.name in names]
+        for plan in plans:
+            log = (self.path / f"{plan.name}.log").open("ab")
+            told = {key: value for key, value in os.environ.items() if not key.startswith("TRADEHALL_")}
+            self.processes[plan.name] = subprocess.Popen(
+                [str(TRADEHALL), *plan.arguments],
+                stdout=log,
+                stderr=log,
+                env={**told, **(environment or {})},
+                start_new_session=True,
+            )
+        for plan in plans:
+            self.wait_ready(plan)
+
+    def wait_ready(self, plan: Plan) -> None:
+        until = time.monotonic() + READY_SECONDS_MAX
+        while time.monotonic() < until:
+            assert self.processes[plan.name].poll() is None, f"{plan.name} ended:\n{self.log(plan.name)[-3000:]}"
+            if self.status(plan, "/ready") == 200:
+                return
+            time.sleep(0.2)
+        raise TimeoutError(f"{plan.name} is not ready:\n{self.log(plan.name)[-3000:]}")
+
+    def plan(self, name: str) -> Plan:
+        return next(plan for plan in self.production.plans if plan.name == name)
+
+    def status(self, plan: Plan, path: str) -> int:
+        try:
+            return httpx.get(f"http://{plan.inner}{path}", timeout=10, trust_env=False).status_code
+        except httpx.HTTPError:
+            return 0
+
+    def metric(self, name: str, sample: str, **labels: str) -> float:
+        """The sum of a sample's values in a process's /metrics."""
+        text = httpx.get(f"http://{self.plan(name).inner}/metrics", timeout=10, trust_env=False).text
+        return sum(
+            one.value
+            for family in text_string_to_metric_families(text)
+            for one in family.samples
+            if one.name == sample and labels.items() <= one.labels.items()
+        )
+
+    def log(self, name: str) -> str:
+        path = self.path / f"{name}.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End one process, by its own id, and wait for it."""
+        process = self.processes.pop(name)
+        process.send_signal(how)
+        process.wait(60)
+
+    def stop(self) -> None:
+        """Ask everybody to end, and wait."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+
+    # -- the stage's backstage: what the superuser sees ----------------------------------------------------------------
+
+    def ask(self, fn: Callable[[Unit], Awaitable[T]]) -> T:
+        """A question to the database as its owner."""
+
+        async def run() -> T:
+            database = engine.open_postgres(self.owner_url, pool_max=1)
+            try:
+                return await database.read(fn)
+            finally:
+                await database.close()
+
+        return asyncio.run(run())
+
+    def turn(self) -> int:
+        """Wait until the clockwork looked twice and nothing more was logged; how many acts were."""
+        before = self.ask(_events)
+        seen = before
+        while True:
+            turns = self._turns()
+            until = time.monotonic() + 30
+            while self._turns() < turns + 2 and time.monotonic() < until:
+                time.sleep(0.05)
+            after = self.ask(_events)
+            if after == seen:
+                return after - before
+            seen = after
+
+    def waiting(self) -> int:
+        return self.ask(backstage.waiting)
+
+    def sizes(self) -> tuple[int, int]:
+        return self.ask(lambda unit: backstage.sizes(unit, self.hall))
+
+    def seats(self, lot: str) -> backstage.Seats:
+        return self.ask(lambda unit: backstage.seats(unit, lot))
+
+    def _turns(self) -> float:
+        return self.metric("clockwork-operation", "tradehall_turns_total", worker="due")
+
+    # -- people ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        rows = json.loads((self.cast.home / "accounts.json").read_text("utf-8"))
+        return {row["login"]: row["token"] for row in rows}
+
+    @property
+    def doors(self) -> dict[Role, str]:
+        return {role: self.entries[entry] for role, entry in DOORS.items()}
+
+
+async def _events(unit: Unit) -> int:
+    return await unit.event.count()
+
+
+@contextlib.contextmanager
+def production(path: Path, *, owner_url: str, blobs_url: str, broker_url: str, seed: str) -> Iterator[ProductionHall]:
+    """A rehearsal's production hall, prepared and with nginx in front; no process is started yet."""
+    entropy = SeededEntropy(seed)
+    names = local.port_names()
+    ports = dict(zip(names, servers.free_ports(len(names)), strict=True))
+    entries = dict(zip(routing.ENTRIES, servers.free_ports(len(routing.ENTRIES)), strict=True))
+    made = asyncio.run(_make(path, owner_url, blobs_url, broker_url, ports, entropy))
+    upstreams: dict[str, list[str]] = {}
+    for plan in made.production.plans:
+        if plan.listen:
+            upstreams.setdefault(plan.process, []).append(plan.listen)
+    listens = {name: f"127.0.0.1:{port}" for name, port in entries.items()}
+    http = routing.nginx(upstreams, listens, tls=None, rehearsal=True)
+    made.entries = {name: f"http://127.0.0.1:{port}" for name, port in entries.items()}
+    with servers.nginx(path / "nginx", http):
+        try:
+            yield made
+        finally:
+            made.stop()
+
+
+async def _make(
+    path: Path, owner_url: str, blobs_url: str, broker_url: str, ports: Mapping[str, int], entropy: Entropy
+) -> ProductionHall:
+    running, cast = await rehearsal.make(
+        path / "hall", EXAMPLE, entropy=entropy, flowing=False, settings=Settings(database_url=owner_url)
+    )
+    passwords = await local.grant(running.database, entropy=entropy)
+    told = local.Servers(owner_url, blobs_url, broker_url, ports)
+    made = await local.prepare(running.folder, path, told, passwords=passwords, entropy=entropy)
+    await local.share_clock(running.database, path / "clock", offset_ms=0, now=running.world.now())
+    hall = running.hall
+    assert stamp(running.world.now()), "the clock stands"
+    await running.database.close()
+    return ProductionHall(path, made, cast, hall, owner_url)

@@ -24,6 +24,7 @@ from storage.world import instant, stamp
 from trading import journal, tenders
 from trading.hall import Hall
 from trading.journal import Logged, Outcome
+from trading.people import keys
 from trading.people.organisations import Edge, Graph, Organisation
 from trading.roles import Actor, Permission, Role
 
@@ -87,6 +88,7 @@ async def submit(cmd: SubmitBid, *, actor: Actor, now: datetime, unit: Unit, hal
         trusted=await _trusted(unit, hall, offer.certificate),
         now=now,
     )
+    await keys.check_unrevoked(unit, actor.organisation, offer.certificate, now=now)
     box.check_bidder(
         await _graph_of(unit, hall, actor.organisation, held.tender.agent), actor.organisation, agent=held.tender.agent
     )
@@ -191,6 +193,7 @@ async def disclose(cmd: Disclose, *, actor: Actor, now: datetime, unit: Unit, ha
         fields={"header": cmd.header, "sealed": sealed},
         actor=actor,
         now=now,
+        ended_key_signs=True,
         signed=cmd.signed,
     )
     if not isinstance(logged, Logged):

@@ -184,6 +184,13 @@ def verify_chain(
     return subject
 
 
+def validity(certificate: bytes) -> tuple[datetime, datetime]:
+    """From when to when a certificate (DER) says it is valid, aware UTC. Raises Refused: certificate, key_not_p256."""
+    signing.certificate_spki(certificate)
+    parsed = x509.load_der_x509_certificate(certificate)
+    return parsed.not_valid_before_utc, parsed.not_valid_after_utc
+
+
 def serial_number(certificate: bytes) -> int:
     """The serial number of a certificate (DER), as a revocation list names it."""
     signing.certificate_spki(certificate)

@@ -23,6 +23,7 @@ from storage import world
 from storage.unit import Record, Recorded, Unit
 from storage.world import stamp
 from trading.hall import Hall
+from trading.people import keys
 from trading.roles import Actor
 
 DRAFT_MINUTES_MAX = 10
@@ -117,11 +118,13 @@ async def person_act(
     signed: Mapping[str, Any] | None,
     rule: str | None = None,
     power: str | None = None,
+    ended_key_signs: bool = False,
 ) -> Logged | Mapping[str, Any]:
     """Log a person's act once it is signed; before that, return the act that is to be signed.
 
-    `now` is journal.instant(signed, now=…). `tender_id` None only for the TENDER act, which gives it. Raises Refused:
-    act_differs (what was signed is not what would be logged), and what signing.verify_act refuses.
+    `now` is journal.instant(signed, now=…). `tender_id` None only for the TENDER act, which gives it.
+    `ended_key_signs`: an act that answers for what a key signed may be signed by it after its end. Raises Refused:
+    act_differs (what was signed is not what would be logged), and what keys.check_signed refuses.
     """
     if signed is None:
         act, context, salt = await _draft(
@@ -163,7 +166,7 @@ async def person_act(
     )
     if {**signed, "signatures": []} != expected or context.get("person") != actor.person:
         raise Refused("act_differs", kind=kind)
-    signing.verify_act(signed)
+    await keys.check_signed(unit, signed, actor.organisation, hall=hall, now=now, ended=ended_key_signs)
     await unit.draft.delete(draft["id"])
     return await _record(unit, hall, lot, dict(signed), context, salt, actor=actor, now=now)
 

@@ -80,6 +80,8 @@ class Permission(StrEnum):
     PERSON_REGISTER = "trading.register_person"
     ORGANISATION_GRAPH_EDIT = "trading.edit_organisation_graph"
     TRUSTEE_CERTIFY = "trading.certify_trustee"
+    CERTIFICATE_ADD = "trading.add_certificate"
+    CERTIFICATE_REVOKE = "trading.revoke_certificate"
     BID_UPLOAD = "bidding.upload"
     BID_SUBMIT = "bidding.submit"
     BID_WITHDRAW = "bidding.withdraw"
@@ -175,6 +177,8 @@ _OWNER = frozenset(
         _P.DRAW_CONTRIBUTE,
         _P.BID_READ,
         _P.OPENING_ANSWER,
+        _P.CERTIFICATE_ADD,
+        _P.CERTIFICATE_REVOKE,
     }
 )
 _PANEL = frozenset(
@@ -196,6 +200,8 @@ MATRIX: dict[Role, frozenset[Permission]] = {
             _P.BID_DISCLOSE,
             _P.OPENING_OBJECT,
             _P.PANEL_ANSWER,
+            _P.CERTIFICATE_ADD,
+            _P.CERTIFICATE_REVOKE,
         }
     ),
     Role.EXPERT: _PANEL | {_P.INVITATION_ANSWER},

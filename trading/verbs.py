@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trading.commands import award, entry, notice, objections, parties
+from trading.commands import award, certificates, entry, notice, objections, parties
 from trading.counter.verbs import Verb
 from trading.roles import Permission as P
 
@@ -32,6 +32,17 @@ CENTRE = (
         "Change the organisation graph",
     ),
     Verb(P.TRUSTEE_CERTIFY, parties.CertifyTrustee, parties.certify_trustee, "Log a trustee both roots signed"),
+)
+KEYS = (
+    Verb(
+        P.CERTIFICATE_ADD, certificates.AddCertificate, certificates.add_certificate, "Add a key of one's organisation"
+    ),
+    Verb(
+        P.CERTIFICATE_REVOKE,
+        certificates.RevokeCertificate,
+        certificates.revoke_certificate,
+        "Revoke a key of one's organisation",
+    ),
 )
 BIDDERS = (
     Verb(P.DOCUMENTS_DOWNLOAD, notice.Download, notice.download, "Download the documents"),

@@ -20,7 +20,7 @@ from storage.unit import Unit
 from trading import codes, journal, roles
 from trading.hall import Hall
 from trading.journal import Outcome
-from trading.people import graphs, organisations, tokens
+from trading.people import graphs, keys, organisations, tokens
 from trading.people.organisations import Edge, Organisation
 from trading.roles import Actor, Appointment, Permission, Role
 
@@ -83,20 +83,9 @@ class CertifyTrustee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def enrol(cmd: Enrol, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
     """Take in a bidder and give it a token. Raises Refused: what certificates and codes refuse, certificate_missing,
     certificate_key_differs, operator_linked_to_bidder (E-32), roles_incompatible."""
-    subject = certificates.verify_request(_der(cmd.request))
+    subject = certificates.verify_request(unbase64(cmd.request))
     codes.check_uscc(subject.uscc)
-    if cmd.certificate is not None:
-        der = _der(cmd.certificate)
-        named = certificates.verify_chain(der, hall.trust.ca_roots, at=now)
-        if named != subject:
-            raise Refused("certificate_key_differs")
-    elif hall.authority is not None:
-        serial = int.from_bytes(hall.entropy(16), "big") >> 1
-        # A certificate reaches back a little, because clocks differ.
-        since, until = now - timedelta(days=1), now + timedelta(days=CERTIFICATE_DAYS)
-        der = hall.authority.issue(_der(cmd.request), serial=serial, not_before=since, not_after=until)
-    else:
-        raise Refused("certificate_missing")
+    der = certified(subject, cmd.request, cmd.certificate, now=now, hall=hall)
     graph = await graphs.load(unit)
     known = next((one for one in graph.organisations if one.uscc == subject.uscc), None)
     roles_now = (known.roles if known else frozenset()) | {Role.BIDDER}
@@ -104,13 +93,32 @@ async def enrol(cmd: Enrol, *, actor: Actor, now: datetime, unit: Unit, hall: Ha
     graph = organisations.changed(graph, organisations=[taken_in])
     organisations.check_bidder(graph, subject.uscc, agent=None)
     await graphs.keep(unit, graph)
-    await keep_certificate(unit, subject.uscc, der)
+    await keys.keep(unit, subject.uscc, der, now=now)
     login = f"bidder-{subject.uscc}-{hall.entropy(4).hex()}"
     token = await appoint(
         unit, login=login, name=subject.name, organisation=subject.uscc, role=Role.BIDDER, lot=None, now=now, hall=hall
     )
     certificate = base64.b64encode(der).decode()
     return Outcome(result={"certificate": certificate, "token": token, "login": login})
+
+
+def certified(
+    subject: certificates.Subject, request: str, certificate: str | None, *, now: datetime, hall: Hall
+) -> bytes:
+    """The certificate (DER) for a proved request: the one that was brought, proved under trust.json, or one that a
+    rehearsal's own authority issues. Raises Refused: certificate_missing, certificate_key_differs, what certificates
+    refuses."""
+    if certificate is not None:
+        der = unbase64(certificate)
+        if certificates.verify_chain(der, hall.trust.ca_roots, at=now) != subject:
+            raise Refused("certificate_key_differs")
+        return der
+    if hall.authority is None:
+        raise Refused("certificate_missing")
+    serial = int.from_bytes(hall.entropy(16), "big") >> 1
+    # A certificate reaches back a little, because clocks differ.
+    since, until = now - timedelta(days=1), now + timedelta(days=CERTIFICATE_DAYS)
+    return hall.authority.issue(unbase64(request), serial=serial, not_before=since, not_after=until)
 
 
 async def register_organisation(
@@ -207,11 +215,8 @@ async def appoint(
 
 
 async def keep_certificate(unit: Unit, uscc: str, der: bytes) -> None:
-    """Remember an organisation's certificate and its public key."""
-    row = await unit.organisation.read(uscc)
-    assert row is not None, "an organisation is registered before its certificate"
-    told = {"certificate": base64.b64encode(der).decode(), "spki": signing.certificate_spki(der).hex()}
-    await unit.organisation.update({**row, "body": {**row["body"], **told}}, expected_version=row["version"])
+    """Remember a certificate that an organisation brought when it was registered."""
+    await keys.keep(unit, uscc, der, now=certificates.validity(der)[0])
 
 
 async def appointments(unit: Unit) -> list[Appointment]:
@@ -230,7 +235,8 @@ def _role(name: str) -> Role:
         raise Refused("role_unknown", role=name) from error
 
 
-def _der(text: str) -> bytes:
+def unbase64(text: str) -> bytes:
+    """Bytes of base64 text. Raises Refused("base64_malformed")."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

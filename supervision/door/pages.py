@@ -77,12 +77,12 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
         )
 
     @get("/watch")
-    async def home(request: Requested, q: FromQuery[str] = "", state: FromQuery[str] = "") -> Response[str]:
+    async def home(request: Requested, q: FromQuery[str] = "") -> Response[str]:
         visitor = await pages.visitor(request)
         now = world.now()
 
         async def look(unit: Unit) -> list[dict[str, Any]]:
-            told = await queries.lots(unit, state=state or None, q=q, now=now)
+            told = await queries.lots(unit, state=None, q=q, now=now)
             for one in told:
                 owed = (await queries.timeline(unit, one["lot"], now=now))["owed"]
                 one["next"] = min(owed, key=lambda each: str(each["until"])) if owed else None
@@ -90,7 +90,7 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
             return told
 
         lots = await database.read(look, bearer=visitor.token)
-        return pages.show(request, "watch_home.html", visitor=visitor, lots=lots, q=q, state=state)
+        return pages.show(request, "watch_home.html", visitor=visitor, lots=lots, q=q)
 
     async def tender_page(
         request: Requested,

@@ -15,6 +15,8 @@ from bidding.door import reading_pages
 from bidding.opening_keys import Desk
 from crypto import words
 from experts.door import pages as expert
+from experts.verbs import DRAW
+from portal import preview
 from portal.front import pages as front
 from trading.account import pages as account
 from trading.counter.page import static
@@ -54,6 +56,6 @@ def routes(
         *static.routes(SHELVES),
         public.router(front.routes(public)),
         accounts.router(account.routes(accounts)),
-        owners.router([*desk.routes(owners), *reading_pages.routes(owners, room)]),
+        owners.router([*desk.routes(owners, preview=preview.sample, draw=DRAW), *reading_pages.routes(owners, room)]),
         experts.router([*expert.routes(experts), *reading_pages.routes(experts, room)]),
     ]

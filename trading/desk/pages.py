@@ -1,88 +1,133 @@
-"""The desk of owners and agents: their tenders, and what they may do with each."""
+"""The desk of owners and agents: their tenders, from the first draft to the filed contract.
+
+Wired together here: drafts (draft_pages.py), a published tender (lot_pages.py, clarifying.py), its papers
+(paper_pages.py). What belongs to rooms above this one, scoring for the preview and the draw, is handed in by the
+portal.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
+from markupsafe import Markup
 
 from crypto.refusal import Refused
 from storage.unit import Unit
-from trading import queries
-from trading.counter.page import doing, forms
-from trading.counter.page.forms import Field, Filled
+from trading import lifecycle, powers, rosters
+from trading.counter.page import doing, language
+from trading.counter.page.language import Lang
 from trading.counter.page.pages import Pages, Requested
-from trading.counter.page.session import Visitor
-from trading.roles import Permission
+from trading.counter.verbs import Verb
+from trading.desk import clarifying, draft_pages, drafting, lot_pages, notices, paper_pages, tasks
+from trading.desk.samples import Preview
+from trading.roles import Actor, Permission, Role
+from trading.tender import Tender, from_json
 from trading.verbs import DESK
 
 TEMPLATES = Path(__file__).parent / "templates"
-VERBS = {verb.permission: verb for verb in DESK}
-
-EXTEND = (
-    Field("deadline", "新的投标截止时间", "New deadline", "instant", hint=("北京时间。", "China time."), rule="E-13"),
-)
-TERMINATE = (Field("reason", "终止招标的原因(将公开)", "Why the tender ends (will be public)", "area", max=2000),)
 
 
-def routes(pages: Pages) -> list[Any]:
-    """The handlers of the desk."""
+def routes(pages: Pages, *, preview: Preview, draw: Sequence[Verb]) -> list[Any]:
+    """The handlers of the desk. `draw` holds the verb of asking for a draw."""
     database, world = pages.service.database, pages.service.world
+    verbs = {verb.permission: verb for verb in (*DESK, *draw) if verb.permission is not None}
+    pages.environment.filters["marked"] = marked
 
     @get("/desk")
     async def home(request: Requested) -> Response[str]:
         visitor = await pages.visitor(request)
+        now = world.now()
 
-        async def mine(unit: Unit) -> list[dict[str, Any]]:
-            every = await queries.lots(unit, state=None, q=None, now=world.now())
-            return [one for one in every if visitor.actor.organisation in (one["owner"], one["agent"])]
+        async def mine(unit: Unit) -> dict[str, Any]:
+            own = await tenders_of(unit, visitor.actor)
+            lots = []
+            for tender in own:
+                book = await rosters.pinned_rulebook(unit, tender)
+                state = lifecycle.at_instant(tender, now).state
+                lots.append((tender, state.value, tasks.of(tender, now=now, rulebook=book)))
+            drafts = await drafting.find(unit, visitor.actor)
+            waiting = [await _entry(unit, one.entry) for one in drafts if one.entry]
+            published = {tender.lot for tender in own}
+            return {
+                "lots": lots,
+                "drafts": [one for one in drafts if one.state == drafting.DRAFT],
+                "entries": [one for one in waiting if one.get("lot") not in published],
+            }
 
-        lots = await database.read(mine, bearer=visitor.token)
-        return pages.show(request, "desk_home.html", visitor=visitor, lots=lots)
+        return pages.show(request, "desk_home.html", visitor=visitor, **await database.read(mine, bearer=visitor.token))
 
-    @get("/desk/lots/{lot:str}")
-    async def lot(request: Requested, lot: FromPath[str]) -> Response[str]:
+    @get("/desk/entries/{code:str}")
+    async def one_entry(request: Requested, code: FromPath[str]) -> Response[str]:
         visitor = await pages.visitor(request)
-        return await _lot(request, visitor, lot, forms.blank(EXTEND), forms.blank(TERMINATE))
+        lang = language.of(request.scope)
 
-    @post("/desk/lots/{lot:str}/extend", status_code=200)
-    async def extend(request: Requested, lot: FromPath[str]) -> Response[str]:
-        visitor = await pages.visitor(request)
-        filled = await forms.read(request, EXTEND)
-        if filled.ok:
-            try:
-                fields = {"lot": lot, **filled.values}
-                then = f"/desk/lots/{lot}"
-                verb = VERBS[Permission.DEADLINE_EXTEND]
-                return await doing.act(pages, request, visitor, verb, fields, then=then, zh="已延期。", en="Extended.")
-            except Refused as refused:
-                filled = filled.refused(pages.told(refused), refused.rule)
-        return await _lot(request, visitor, lot, filled, forms.blank(TERMINATE), status=422)
+        async def read(unit: Unit) -> dict[str, Any]:
+            found = await _entry(unit, code)
+            parties = (found["document"]["owner"]["uscc"], (found["document"].get("agent") or {}).get("uscc"))
+            if visitor.actor.organisation not in parties:
+                raise Refused("not_this_tender", role=visitor.actor.role.value, organisation="")
+            there = found["lot"] and await unit.tender.read(found["lot"]) is not None
+            return {**found, "published": bool(there)}
 
-    @post("/desk/lots/{lot:str}/terminate", status_code=200)
-    async def terminate(request: Requested, lot: FromPath[str]) -> Response[str]:
-        visitor = await pages.visitor(request)
-        filled = await forms.read(request, TERMINATE)
-        if filled.ok:
-            try:
-                fields = {"lot": lot, **filled.values}
-                then = f"/desk/lots/{lot}"
-                verb = VERBS[Permission.TENDER_TERMINATE]
-                return await doing.act(pages, request, visitor, verb, fields, then=then, zh="已终止。", en="Ended.")
-            except Refused as refused:
-                filled = filled.refused(pages.told(refused), refused.rule)
-        return await _lot(request, visitor, lot, forms.blank(EXTEND), filled, status=422)
-
-    async def _lot(
-        request: Requested, visitor: Visitor, lot: str, extension: Filled, termination: Filled, *, status: int = 200
-    ) -> Response[str]:
-        told = await database.read(lambda unit: queries.lot(unit, lot, now=world.now()), bearer=visitor.token)
-        if visitor.actor.organisation not in (told["owner"], told["agent"]):
-            raise Refused("not_this_tender", role=visitor.actor.role.value, organisation=visitor.actor.organisation)
+        told = await database.read(read, bearer=visitor.token)
+        document, _ = draft_pages.read_document(told["document"])
+        assert document is not None, "an entry was a whole document"
+        power = next(one for one in powers.load() if Permission.ENTRY_ACCEPT.value in one.permissions)
+        sections = notices.sections(document, told["documents"], lang)
         return pages.show(
-            request, "desk_lot.html", visitor=visitor, status=status, lot=told, extend=extension, terminate=termination
+            request, "desk_entry.html", visitor=visitor, entry=told, document=document, sections=sections, power=power
         )
 
-    return [home, lot, extend, terminate, *doing.signing(pages, DESK)]
+    @post("/desk/entries/{code:str}", status_code=200)
+    async def publish(request: Requested, code: FromPath[str]) -> Response[str]:
+        visitor = await pages.visitor(request)
+        told = await database.read(lambda unit: _entry(unit, code), bearer=visitor.token)
+        return await doing.act(
+            pages,
+            request,
+            visitor,
+            verbs[Permission.TENDER_PUBLISH],
+            {"lot": told["lot"]},
+            then="/desk/lots/{lot}",
+            zh="招标公告已发布。",
+            en="The notice is published.",
+        )
+
+    return [
+        home,
+        one_entry,
+        publish,
+        *draft_pages.routes(pages, preview),
+        *lot_pages.routes(pages, verbs),
+        *clarifying.routes(pages, verbs[Permission.TENDER_AMEND]),
+        *paper_pages.routes(pages),
+        *doing.signing(pages, (*DESK, *draw)),
+    ]
+
+
+async def tenders_of(unit: Unit, actor: Actor) -> list[Tender]:
+    """The published tenders of an owner or agent, the newest deadline first."""
+    where = {"owner": actor.organisation} if actor.role is Role.OWNER else {}
+    rows = await unit.tender.find(where, order=("-deadline",))
+    found = [from_json(row["body"]["tender"]) for row in rows]
+    return [one for one in found if actor.organisation in (one.owner, one.agent)]
+
+
+async def _entry(unit: Unit, code: str) -> dict[str, Any]:
+    """One entry: its number, state, document, files, and the codes it got. Raises Refused("entry_unknown")."""
+    row = await unit.project.read(code)
+    if row is None or not code.startswith("entry-"):
+        raise Refused("entry_unknown", entry=code)
+    body = row["body"]
+    told = {name: body.get(name, "") for name in ("lot", "project", "unified_code", "state", "entered_at")}
+    return {"entry": code, **told, "document": body["document"], "documents": body["documents"]}
+
+
+def marked(text: str, lang: Lang) -> Markup:
+    """A text of either language, marked as Chinese on an English page where it holds Chinese."""
+    chinese = any("\u4e00" <= sign <= "\u9fff" for sign in text)
+    return language.said(lang, text, "zh" if chinese else lang)

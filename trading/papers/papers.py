@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import manimgx_fonts_cjk
 import typst
 
 HERE = Path(__file__).parent
@@ -23,7 +23,9 @@ NOTICE = HERE / "notice.typ"
 AWARD = HERE / "award.typ"
 WHY = HERE / "why.typ"
 LOOK = HERE / "paper.typ"
-FONTS = Path(str(manimgx_fonts_cjk.__file__)).parent
+FONTS = str(resources.files("manimgx_fonts_cjk"))
+# The stubs know one source; the library takes several by name.
+_COMPILE: Any = typst.compile
 
 
 def render(template: Path, data: Mapping[str, Any], *, files: Mapping[str, bytes] | None = None) -> bytes:
@@ -38,7 +40,7 @@ def render(template: Path, data: Mapping[str, Any], *, files: Mapping[str, bytes
         "data.json": json.dumps(data, ensure_ascii=False, sort_keys=True).encode(),
         **(files or {}),
     }
-    made = typst.compile(parts, font_paths=[str(FONTS)], ignore_system_fonts=True, format="pdf", timestamp=0)
+    made = _COMPILE(parts, font_paths=[FONTS], ignore_system_fonts=True, format="pdf", timestamp=0)
     assert isinstance(made, bytes), "a PDF is one file"
     return made
 

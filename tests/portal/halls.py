@@ -138,14 +138,21 @@ def _text(name: str, schema: Mapping[str, Any]) -> str:
     return given.get(name, "x")
 
 
-def open_hall(home: Path, *, example: Path = EXAMPLE, seed: str = "tests") -> Hall:
+def open_hall(
+    home: Path,
+    *,
+    example: Path = EXAMPLE,
+    seed: str = "tests",
+    settings: Settings | None = None,
+    flowing: bool = False,
+) -> Hall:
     """Make and serve a rehearsal of an example folder, its tender published, its witnesses looking; every role gets
     somebody."""
     casts: list[Cast] = []
 
     async def open_() -> Running:
         running, cast = await rehearsal.make(
-            home / "hall", example, entropy=SeededEntropy(seed), flowing=False, settings=Settings()
+            home / "hall", example, entropy=SeededEntropy(seed), flowing=flowing, settings=settings or Settings()
         )
         casts.append(cast)
         return running

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from storage.unit import Unit
-from trading import journal, lifecycle, tenders
+from trading import journal, lifecycle, postponement, tenders
 from trading.hall import Hall
 from trading.journal import Logged
 from trading.tenders import Held
@@ -20,7 +20,8 @@ OURS = frozenset({"hold", "resume", "failed"})
 
 async def run_due(unit: Unit, held: Held, *, now: datetime, hall: Hall) -> tuple[Held, Sequence[Logged]]:
     """Log every act of this room that is owed by `now`, in its order; return the tender afterwards and the acts."""
-    logged: list[Logged] = []
+    held, stopped = await postponement.run_due(unit, held, now=now, hall=hall)
+    logged: list[Logged] = list(stopped)
     while True:
         owed = [due for due in lifecycle.due(held.tender, now=now) if due.at <= now and due.event in OURS]
         if not owed:

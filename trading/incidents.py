@@ -5,7 +5,7 @@ docs/spec/acts.md §3 (`incident`); 20号令 §49: what went wrong is recorded, 
   `from` and `to`, once it is over (`finish`); a crash in between loses nothing;
 - which tenders were touched is told from their states and deadlines alone, never from whose leaves waited: a public act
   must not say that somebody was handing in a bid just then (E-20);
-- what follows from an outage (whether a deadline moves) is not decided here.
+- what follows from an outage (whether a deadline moves) is decided in trading/postponement.py, at once.
 
 Whoever holds the duty key can claim an outage that never was; one that lets a later bid in must show no witness's stamp
 between its ends (docs/spec/release.md §3), and stamps are not the hall's to withhold.
@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from crypto.ledger import acts
 from storage.unit import Unit
 from storage.world import instant, stamp
-from trading import inbox, journal, lifecycle, tenders
+from trading import inbox, journal, lifecycle, postponement, tenders
 from trading.hall import Hall
 from trading.journal import Logged
 from trading.lifecycle import State
@@ -30,6 +30,8 @@ LATE_CLOSE = "late_close"
 PENDING = "pending_leaf"
 OPEN = "incident "
 """What is open is a setting of this name and the incident's word; its body is empty when it is over."""
+COSIGNATURES_LOOKED_AT = 16
+MILLISECOND = timedelta(milliseconds=1)
 LATE_SECONDS = 10
 """How late a close may come before it is an incident; the same as for a leaf (docs/spec/ledger.md)."""
 
@@ -63,9 +65,24 @@ async def finish(unit: Unit, *, what: str, at: datetime, hall: Hall, now: dateti
     logged = []
     for lot in await affected(unit, begun=begun, ended=at):
         held = await tenders.load(unit, lot)
-        _, act = await log(unit, held, what=what, begun=begun, ended=at, text=text, hall=hall, now=now)
+        over = what == OUTAGE and begun <= held.tender.deadline <= at
+        first, last = await silence(unit, begun, at) if over else (begun, at)
+        held, act = await log(unit, held, what=what, begun=first, ended=last, text=text, hall=hall, now=now)
+        # In the same transaction, so that no deadline fires between an outage and the stop that it causes.
+        await postponement.run_due(unit, held, now=now, hall=hall)
         logged.append(act)
     return logged
+
+
+async def silence(unit: Unit, begun: datetime, ended: datetime) -> tuple[datetime, datetime]:
+    """The part of an outage in which no witness stamped this log: from after the last cosignature kept to before the
+    second of `ended`, because stamps count whole seconds. Only that part admits bids after a deadline that fell into
+    it (docs/spec/release.md §3); a hall beats every ten seconds and may be cosigned after its last beat."""
+    rows = await unit.cosignature.find(order=("-size",), limit=COSIGNATURES_LOOKED_AT)
+    after = max((instant(row["at"]) for row in rows), default=begun - MILLISECOND) + MILLISECOND
+    before = ended.replace(microsecond=0) - MILLISECOND
+    begun_ = max(begun, after)
+    return (begun_, before) if begun_ < before else (begun, ended)
 
 
 async def affected(unit: Unit, *, begun: datetime, ended: datetime) -> list[str]:

@@ -344,7 +344,9 @@ def _resumptions_due(tender: Tender, now: datetime) -> list[Due]:
 def _until(tender: Tender, hold: Hold, now: datetime) -> datetime | None:
     earliest = now + timedelta(seconds=hold.left_s)
     if tender.state is State.BIDDING:
-        return tender.deadline if tender.deadline >= earliest else None
+        # What an outage took is given back by a deadline of after it; trading/postponement.py says how much.
+        given_back = hold.reason != "outage" or tender.deadlines[-1].given_at >= hold.at
+        return tender.deadline if given_back and tender.deadline >= earliest else None
     if tender.state is State.PUBLICITY and tender.publicity_until is not None:
         if tender.publicity_until >= earliest:
             return tender.publicity_until

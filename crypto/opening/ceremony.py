@@ -27,7 +27,7 @@ from crypto.roster import Roster
 OUTAGE: Final = "outage"
 
 _Value = TypeVar("_Value")
-_Outage = tuple[int, datetime, datetime]
+_Outage = tuple[int, str, datetime, datetime]
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 _OWNERS_KINDS: Final = frozenset({"tender", "amendment", "deadline", "terminate"})
@@ -208,7 +208,9 @@ def effective(
 def deadline_in_force(terms: Terms, logged: Sequence[Logged], stamps: Collection[Stamp]) -> Deadlines:
     """The deadline in force, the instant before which nothing opens, and the close act, from effective acts in log
     order and the stamps known (size, instant)."""
-    outages = [(each.index, *_outage(each)) for each in logged if each.kind == "incident" and _is_outage(each)]
+    outages = [
+        (each.index, each.leaf.hex(), *_outage(each)) for each in logged if each.kind == "incident" and _is_outage(each)
+    ]
     in_force = shut_until = terms.deadline
     for place, each in enumerate(logged):
         if each.kind == "close":
@@ -308,14 +310,15 @@ def _admits(signs: Sequence[Logged], replaced: datetime, stamps: Collection[Stam
     """`signs`: the extension, then the holds that last; under a hold that was seen in time no deadline fires."""
     if any(at and at < replaced for at in (whole_log.witnessed_at(sign.index, stamps) for sign in signs)):
         return True
-    if instant(signs[0].act["at"]) >= replaced:
-        return False
-    return any(
-        index > signs[0].index
-        and begun <= replaced <= ended
-        and not any(begun <= stamp.at <= ended for stamp in stamps)
-        for index, begun, ended in outages
-    )
+    silent = [
+        (index, leaf)
+        for index, leaf, begun, ended in outages
+        if begun <= replaced <= ended and not any(begun <= stamp.at <= ended for stamp in stamps)
+    ]
+    if any((sign.act.get("ref"), sign.act.get("reason")) == (leaf, OUTAGE) for sign in signs[1:] for _, leaf in silent):
+        # The deadline fell into the outage: nobody could sign before it, and the hold says so before anything closed.
+        return True
+    return instant(signs[0].act["at"]) < replaced and any(index > signs[0].index for index, _ in silent)
 
 
 def _is_outage(each: Logged) -> bool:

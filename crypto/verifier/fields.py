@@ -74,6 +74,7 @@ _ACTS: dict[str, dict[str, Shape]] = {
     "key": {"purpose": one_of("duty", "room", "verifier"), "key": H32},
     "rotate": {"purpose": one_of("duty", "room", "verifier"), "old": H32, "new": H32},
     "clock": {"advance": matching(r"P[0-9DTHMS.]{1,40}", "a duration"), "now": moment},
+    "scripts": {"version": NAME, "release": H32},
     "tender": {
         "lot": NAME,
         "unified_code": NAME,
@@ -111,7 +112,7 @@ _ACTS: dict[str, dict[str, Shape]] = {
     },
     "deadline": {"deadline": moment, "was": moment, "reason": one_of("hold", "outage", "extension")},
     "hold": {
-        "reason": one_of("objection", "directive"),
+        "reason": one_of("objection", "directive", "outage"),
         "ref": LEAF,
         "stage": one_of("bidding", "publicity"),
         "left_s": COUNT,

@@ -53,7 +53,7 @@ _NEXT: Mapping[str, Mapping[str, str]] = {
 }
 _ANYWHERE = frozenset({"hold", "resume", "directive", "incident"})
 _WHILE_HELD = _ANYWHERE | {"amendment", "deadline", "terminate", "refused", "ready"}
-_STAMPED = ("tender", "amendment", "deadline", "publicity")
+_STAMPED = ("tender", "amendment", "deadline", "hold", "publicity")
 
 
 def check(case: Case, remarks: Remarks) -> None:
@@ -309,9 +309,11 @@ def _check_objections(bundle: Bundle, calendar: Calendar) -> None:
         in_time = answer is None or legal_day(answer.at) <= last
         need(in_time, "answer_was_due_by_e_13_e_80", last=last, event=leaf, culprit=OWNER)
     for act in bundle.of("hold"):
-        known = (
-            act["ref"] in causes
-            if act["reason"] == "objection"
-            else any(each.leaf == act["ref"] and each["what"] == "suspend" for each in bundle.of("directive"))
-        )
+        match act["reason"]:
+            case "objection":
+                known = act["ref"] in causes
+            case "outage":
+                known = any(each.leaf == act["ref"] and each["what"] == "outage" for each in bundle.of("incident"))
+            case _:
+                known = any(each.leaf == act["ref"] and each["what"] == "suspend" for each in bundle.of("directive"))
         need(known, "hold_without_its_objection_or_directive", event=act.leaf, culprit=CLOCKWORK)

@@ -16,7 +16,7 @@ from crypto import jcs
 from crypto.refusal import Refused
 from storage import world
 from storage.unit import Unit
-from trading import calendar, fold, inbox, journal, queries, rosters, rulebook, tenders
+from trading import calendar, fold, inbox, journal, postponement, queries, rosters, rulebook, tenders
 from trading.commands.entry import File, registered, require_files
 from trading.hall import Hall
 from trading.journal import Logged, Outcome
@@ -174,6 +174,8 @@ async def amend(cmd: Amend, *, actor: Actor, now: datetime, unit: Unit, hall: Ha
     schedule.check_amendment(
         tender, now=now, affects_bids=cmd.affects_bids, new_deadline=_instant(cmd.deadline), rulebook=book
     )
+    if cmd.deadline is not None:
+        await postponement.check_extension(unit, tender, new_deadline=world.instant(cmd.deadline))
     await require_files(unit, cmd.documents)
     files = [*await queries.documents(unit, cmd.lot), *msgspec.to_builtins(cmd.documents)]
     if len({file["name"] for file in files}) != len(files):
@@ -200,6 +202,7 @@ async def extend_deadline(cmd: ExtendDeadline, *, actor: Actor, now: datetime, u
     new = _instant(cmd.deadline)
     assert new is not None, "a deadline is given"
     schedule.check_extension(tender, now=now, new_deadline=new)
+    await postponement.check_extension(unit, tender, new_deadline=new)
     fields = {"deadline": cmd.deadline, "was": world.stamp(tender.deadline), "reason": cmd.reason}
     rule = "E-13" if cmd.reason == "hold" else "E-09"
     return await _owner_act(cmd, "deadline", fields, held, actor=actor, now=now, unit=unit, hall=hall, rule=rule)

@@ -311,6 +311,46 @@ def test_extension_in_an_outage_of_the_witnesses_admits(world: Any) -> None:
     assert code(agent_of(world).step()) == "SaysReady"
 
 
+def over_the_deadline(world: Any, *, reason: str = "outage") -> None:
+    """The hall was away over the deadline: back, it logs the outage and stops the tender; then the owner signs."""
+    for number in range(2):
+        world.submit(world.bidder(number))
+    agent_of(world).read()
+    world.now = ceremony.instant("2026-03-23T02:20:00.000Z")
+    ends = {"from": "2026-03-23T00:15:00.000Z", "to": "2026-03-23T02:15:00.000Z"}
+    incident = world.by_duty("incident", {"what": "outage", **ends, "text": "the hall was not running"})
+    ref = incident.leaf.hex()
+    world.by_duty("hold", {"reason": reason, "ref": ref, "stage": "bidding", "left_s": 0})
+    extend(world, "2026-03-30T01:00:00.000Z")
+    world.by_duty("resume", {"ref": ref, "until": "2026-03-30T01:00:00.000Z"})
+    world.submit(world.bidder(2))
+    world.close(deadline=ceremony.instant("2026-03-30T01:00:00.000Z"))
+    world.freeze()
+
+
+def test_extension_after_an_outage_over_the_deadline_admits_under_its_hold(world: Any) -> None:
+    over_the_deadline(world)
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step()) == "SaysReady"
+
+
+def test_attack_outage_over_the_deadline_while_witnesses_were_stamping(world: Any) -> None:
+    size = agent_of(world).read().size
+    stamp = whole_log.Stamp(size, ceremony.instant("2026-03-23T01:20:00.000Z"))
+    over_the_deadline(world)
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step(stamps=(stamp,))) == "not_closed"
+
+
+def test_attack_outage_over_the_deadline_with_a_hold_for_something_else(world: Any) -> None:
+    over_the_deadline(world, reason="directive")
+    agent_of(world).read()
+    world.now += timedelta(seconds=300)
+    assert code(agent_of(world).step()) == "not_closed"
+
+
 def test_attack_outage_invented_while_witnesses_were_stamping(world: Any) -> None:
     for number in range(2):
         world.submit(world.bidder(number))

@@ -2,7 +2,7 @@
 everything judged again by tradehall-verify where nothing but Python and `cryptography` can be imported.
 
 TRADEHALL_DEMO names a folder that a demo left, to judge it without playing again; TRADEHALL_MUTATIONS=full tries every
-change of every field and 2,000 byte flips instead of a seeded share.
+change of every kind of field and 2,000 byte flips, of both bundles, instead of a seeded share of one (make mutations).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ BARE = (
     "from crypto.verifier.__main__ import main; sys.exit(main(sys.argv[2:]))"
 )
 FULL = os.environ.get("TRADEHALL_MUTATIONS") == "full"
+MUTATED = ("bundle.zip", "bundle-full.zip") if FULL else ("bundle.zip",)
 Verify = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -212,12 +213,14 @@ def test_the_sixth_is_an_honest_tender_of_another_hall(road: Path, verify: Verif
     assert done.returncode == 1 and "FAILED" not in re.sub(r"(?m)^1 .*$", "", done.stdout), done.stdout
 
 
-def test_no_mutation_of_the_public_bundle_survives(road: Path) -> None:
+@pytest.mark.parametrize("name", MUTATED)
+def test_no_mutation_of_the_bundle_survives(road: Path, name: str) -> None:
     """Every member removed, JSON fields changed, dropped and doubled, bytes flipped: each found by a check."""
     from tests.crypto.verifier import mutations
 
     amount = {"sample": 2, "flips": 2000, "share": 1.0} if FULL else {"sample": 1, "flips": 40, "share": 0.06}
-    done = mutations.tally(road / "bundle.zip", road / "trust.json", **amount)
+    done = mutations.tally(road / name, road / "trust.json", **amount)
+    print(f"{name}: {sum(done.found.values())} changes, found by {dict(sorted(done.found.items()))}")
     assert done.survivors == []
     assert sum(done.found.values()) > 40 and len(done.found) > 2
 

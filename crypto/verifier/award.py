@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from crypto import jcs
-from crypto.verifier import recount
+from crypto.verifier import lowest, recount
 from crypto.verifier.anchors import Case
 from crypto.verifier.draw import occupants
 from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Failed, Remarks, fail, need
@@ -40,8 +40,10 @@ def check_scores(case: Case, remarks: Remarks) -> None:
     need(committed.index < locked.index, "shown_before_committed", event=locked.leaf, culprit=CLOCKWORK)
     scores, terms = bundle.document(locked["scores_hash"]), bundle.document(bundle.tender["terms_hash"])
     method = terms.get("method") if isinstance(terms, dict) else None
-    if not isinstance(method, dict) or method.get("name") != "benchmark":
-        remarks.add("not_benchmark_method_no_recount")
+    if isinstance(method, dict) and method.get("name") == lowest.NAME:
+        remarks.add("lowest_recounted", count=lowest.check(bundle, scores, locked))
+        # Nothing is scored, but the sheets were committed and locked all the same.
+        _check_marked(bundle, {"bids": [], "points": []}, committed, locked, remarks)
         return
     counted = _recounted(scores, locked)
     need(_same(scores["method"], method), "method_is_not_tender_documents_e_69", event=locked.leaf, culprit=PLATFORM)
@@ -49,6 +51,10 @@ def check_scores(case: Case, remarks: Remarks) -> None:
     _check_prices(bundle, scores, locked, remarks)
     _check_marks(bundle, scores, terms, committed, locked)
     _check_table(bundle, scores, counted, locked)
+    _check_marked(bundle, scores, committed, locked, remarks)
+
+
+def _check_marked(bundle: Bundle, scores: Mapping[str, Any], committed: Act, locked: Act, remarks: Remarks) -> None:
     if bundle.full:
         _check_sheets(bundle, scores, committed, locked)
     else:

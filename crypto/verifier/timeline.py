@@ -19,6 +19,7 @@ from crypto.verifier.shown import Act, Bundle
 CHINA: Final = timezone(timedelta(hours=8))
 DAY: Final = timedelta(days=1)
 SECOND: Final = timedelta(seconds=1)
+OUTAGE: Final = "outage"
 # A year without a holiday notice knows only the days whose date is fixed (全国年节及纪念日放假办法).
 FIXED_DAYS_OFF: Final = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
 
@@ -128,15 +129,26 @@ def limit(bundle: Bundle, name: str) -> tuple[int, str]:
 
 
 def _admissible(case: Case, act: Act, now: Timeline) -> bool:
-    """Later than the one it replaces, before close, witnessed before that deadline (or a hold or outage covers it)."""
+    """Later than the one it replaces, before close, and witnessed before that deadline; or logged while a hold lasts
+    that was witnessed before it or that an outage caused; or in an outage that left no stamp (release.md §3)."""
     close = case.bundle.last("close")
     if act.moment("deadline") <= now.deadline or (close is not None and act.index > close.index):
         return False
-    stamp = case.stamp(act.index)
-    if stamp is None or stamp < now.deadline or now.holds:
+    seen = [case.stamp(each.index) for each in (act, *now.held.values())]
+    if seen[0] is None or any(at is not None and at < now.deadline for at in seen):
         return True
-    outages = (each for each in case.bundle.of("incident") if each.index < act.index)
-    return any(each.moment("from") <= now.deadline <= each.moment("to") for each in outages)
+    stamps = [quorum.complete_at for quorum in map(case.quorum, case.bundle.notes) if quorum is not None]
+    silent = [
+        each
+        for each in case.bundle.of("incident")
+        if each["what"] == OUTAGE
+        and (close is None or each.index < close.index)
+        and each.moment("from") <= now.deadline <= each.moment("to")
+        and not any(each.moment("from") <= at <= each.moment("to") for at in stamps)
+    ]
+    if any((hold["ref"], hold["reason"]) == (each.leaf, OUTAGE) for hold in now.held.values() for each in silent):
+        return True
+    return act.at < now.deadline and any(each.index > act.index for each in silent)
 
 
 def _check_left(act: Act, now: Timeline) -> None:

@@ -227,7 +227,7 @@ class SimulatedHall:
     async def _settle(self, lot: str) -> int:
         try:
             await self.running.restock()
-            return await clockwork.settle(self.running, lot) if lot else 0
+            return await clockwork.settle(clockwork.steps(self.running), lot) if lot else 0
         except Refused as refused:
             # As in clockwork.turn: not ready for what was tried, the next turn asks again.
             self.tally.refusals[refused.code] += 1

@@ -53,7 +53,7 @@ async def inside(unit: Unit, lot: str, *, actor: Actor) -> dict[str, Any]:
     seat = room.seat_of(opened.room, actor)
     tender = (await tenders.load(unit, lot)).tender
     document = await tenders.terms(unit, tender)
-    sheet = await scoring.sheet_of(unit, tender, opened, seat, await unit.sheet.read(lot, str(seat.seat)))
+    sheet = await scoring.sheet_of(unit, tender, opened, seat, await unit.sheet.read(lot, scoring.row_of(seat)))
     record = await review.record_of(unit, tender)
     return {
         "lot": lot,

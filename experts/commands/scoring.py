@@ -56,7 +56,7 @@ async def save_sheet(cmd: SaveSheet, *, actor: Actor, now: datetime, unit: Unit,
     """Save a draft. Returns `revision`, `missing` (marks still to give). Raises Refused as experts/sheets.py says."""
     actor.must(Permission.SHEET_LOCK, now=now)
     tender, opened, seat = await review.at_work(unit, cmd.lot, actor, State.EVALUATING)
-    row = await unit.sheet.read(cmd.lot, str(seat.seat))
+    row = await unit.sheet.read(cmd.lot, row_of(seat))
     sheet = await sheet_of(unit, tender, opened, seat, row)
     changes = {
         (mark.bid, mark.item): None if mark.points is None else scores_file.hundredths(mark.points, "points")
@@ -72,7 +72,7 @@ async def lock_sheet(cmd: LockSheet, *, actor: Actor, now: datetime, unit: Unit,
     """Lock the sheet and log its commitment. Raises Refused: sheet_incomplete, sheet_locked, bid_must_be_rejected."""
     actor.must(Permission.SHEET_LOCK, now=now)
     tender, opened, seat = await review.at_work(unit, cmd.lot, actor, State.EVALUATING)
-    row = await unit.sheet.read(cmd.lot, str(seat.seat))
+    row = await unit.sheet.read(cmd.lot, row_of(seat))
     sheet = await sheet_of(unit, tender, opened, seat, row)
     await _check_rejected(unit, tender, opened)
     locked = sheets.lock(sheets.sign(sheet), salt=hall.entropy(sheets.SALT_BYTES))
@@ -93,13 +93,19 @@ async def lock_sheet(cmd: LockSheet, *, actor: Actor, now: datetime, unit: Unit,
     return Outcome((logged,), result={"commitment": commitment})
 
 
+def row_of(seat: Seat) -> str:
+    """The name of a holder's sheet in its lot: the seat and who holds it, so that a successor begins a sheet of its own
+    and what the one before marked stays in the row for whoever audits, and counts no more (E-67)."""
+    return f"{seat.seat}:{seat.masked[:16]}"
+
+
 async def sheet_of(unit: Unit, tender: Tender, opened: Opened, seat: Seat, row: Row | None) -> Sheet:
     """The sheet of a seat as its row has it, or an empty one; bids that were rejected stand on it no more."""
     document = await tenders.terms(unit, tender)
     items = sheets.items_of([msgspec.to_builtins(item) for item in document.items])
     rejected = {each.bid for each in review.rejections(opened.room.motions, opened.room, document)}
     bids = tuple(bid for bid in sorted(await review.record_of(unit, tender)) if bid not in rejected)
-    if row is None or row["state"] == "void":
+    if row is None:
         return Sheet(seat.seat, seat.masked, items, bids)
     return from_row(row, items, bids)
 
@@ -111,7 +117,7 @@ def from_row(row: Row, items: tuple[sheets.Item, ...], bids: tuple[str, ...]) ->
     if state is not SheetState.LOCKED:
         marks = {place: value for place, value in marks.items() if place[0] in bids}
     return Sheet(
-        int(row["seat"]),
+        int(row["seat"].partition(":")[0]),
         body["masked"],
         items,
         bids,
@@ -122,14 +128,20 @@ def from_row(row: Row, items: tuple[sheets.Item, ...], bids: tuple[str, ...]) ->
     )
 
 
-async def locked_sheets(unit: Unit, lot: str, document: TenderDocument) -> dict[int, tuple[Locked, Row]]:
-    """Every locked sheet with its salt, by seat, and its row."""
+async def locked_sheets(unit: Unit, opened: Opened, document: TenderDocument) -> dict[int, tuple[Locked, Row]]:
+    """The locked sheets of those who hold a seat now, with their salts, by seat, and their rows."""
+    lot, current = opened.room.lot, {row_of(seat) for seat in opened.room.seats}
     items = sheets.items_of([msgspec.to_builtins(item) for item in document.items])
     rows = await unit.sheet.find({"lot": lot, "state": SheetState.LOCKED.value})
     found = {}
     for row in rows:
+        if row["seat"] not in current:
+            continue
         bids = tuple(sorted({mark[0] for mark in row["body"]["marks"]}))
-        found[int(row["seat"])] = (Locked(from_row(row, items, bids), bytes.fromhex(row["body"]["salt"])), row)
+        found[int(row["seat"].partition(":")[0])] = (
+            Locked(from_row(row, items, bids), bytes.fromhex(row["body"]["salt"])),
+            row,
+        )
     return found
 
 
@@ -142,27 +154,18 @@ async def _check_rejected(unit: Unit, tender: Tender, opened: Opened) -> None:
 
 
 async def _keep(unit: Unit, lot: str, seat: Seat, sheet: Sheet, row: Row | None, told: dict[str, Any]) -> None:
-    void = row["body"].get("void", []) if row else []
     body = {
         "masked": sheet.masked,
         "marks": [[bid, item, value] for (bid, item), value in sorted(sheet.marks.items())],
         "revision": sheet.revision,
         "saved_at": stamp(sheet.saved_at) if sheet.saved_at else "",
-        "void": void,
         **told,
     }
-    columns = {"lot": lot, "seat": str(seat.seat), "person": seat.person, "state": sheet.state.value, "body": body}
+    columns = {"lot": lot, "seat": row_of(seat), "person": seat.person, "state": sheet.state.value, "body": body}
     if row is None:
         await unit.sheet.insert(columns)
     else:
         await unit.sheet.update(columns, expected_version=row["version"])
-
-
-def seats_locked(opened: Opened, locked: dict[int, tuple[Locked, Row]]) -> bool:
-    """Whether every seat of the panel has locked the sheet of its present holder."""
-    return bool(opened.room.seats) and all(
-        seat.seat in locked and locked[seat.seat][0].sheet.masked == seat.masked for seat in opened.room.seats
-    )
 
 
 def members_complete(opened: Opened, members: int) -> bool:

@@ -85,7 +85,7 @@ async def scores_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, h
     if not await sequenced(unit, rows[0]["id"]):
         return held, opened, ()
     document = await tenders.terms(unit, tender)
-    locked = await sheet_rows.locked_sheets(unit, tender.lot, document)
+    locked = await sheet_rows.locked_sheets(unit, opened, document)
     shown = sheets.reveal(rows[0]["body"], [sheet for sheet, _ in locked.values()], tender_id=tender.tender_id)
     scores, table = await _count(unit, tender, opened, document, shown)
 

@@ -87,8 +87,6 @@ async def result_due(unit: Unit, held: Held, opened: Opened, *, now: datetime, h
         await find(unit, hall, tender.lot, "draw_failed", {"attempt": len(opened.room.attempts) - 1}, now)
     kept = replace(attempt, seed=seed.hex(), conflicts=tuple(sorted(masked.hex() for masked in conflicts)))
     accounts = await register.persons(unit, {expert for expert, _ in attempt.masks.values()})
-    for seat in opened.room.seats:
-        await void_sheet(unit, tender.lot, seat.seat)
     changed = replace(
         opened.room.with_attempt(kept),
         seats=tuple(_seat(each, attempt, accounts, logged) for each in seated.seats),
@@ -182,16 +180,6 @@ async def sequenced(unit: Unit, event: str) -> bool:
     return await unit.ledger.count({"pending": event}) > 0
 
 
-async def void_sheet(unit: Unit, lot: str, seat: int) -> None:
-    """Set aside what a replaced holder marked (E-67); it stays in the row for whoever audits, and counts no more."""
-    row = await unit.sheet.read(lot, str(seat))
-    if row is None or row["state"] == "void":
-        return
-    gone = {"person": row["person"], **{name: value for name, value in row["body"].items() if name != "void"}}
-    body = {"void": [*row["body"].get("void", []), gone]}
-    await unit.sheet.update({**row, "person": "", "state": "void", "body": body}, expected_version=row["version"])
-
-
 async def duty_act(
     unit: Unit, held: Held, kind: str, fields: dict[str, Any], *, rule: str, now: datetime, hall: Hall
 ) -> tuple[Held, Logged]:
@@ -233,7 +221,6 @@ async def _replace(unit: Unit, held: Held, opened: Opened, seat: Seat, *, now: d
         "avoided": list(avoided[len(before.avoided) :]),
     }
     held, logged = await duty_act(unit, held, "recusal", fields, rule="E-67", now=now, hall=hall)
-    await void_sheet(unit, before.lot, seat.seat)
     accounts = await register.persons(unit, {attempt.masks[successor][0]})
     changed = replace(
         before.with_seat(_seat(members.drawn.of(seat.seat), attempt, accounts, logged)),

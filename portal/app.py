@@ -16,13 +16,15 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from bidding.door import evidence_routes as evidence
 from bidding.door import reading_routes as readers
 from bidding.door import routes as bidders
+from bidding.door.sealing import scripts as sealing
 from bidding.trustee_door import routes as trustees
 from crypto import words
 from crypto.refusal import Refused
 from experts.door import routes as experts
-from portal import demo_clock, doors, public
+from portal import demo_clock, doors, public, scripts
 from portal.rooms import ROOMS
 from portal.running import VERSION, Running
 from supervision.door import routes as watch
@@ -49,6 +51,7 @@ def build(running: Running) -> Litestar:
     table = words.load(*ROOMS)
     card = running.folder.card
     handlers += doors.routes(running.service, Sign(card.name, card.demo), table, room=running.room)
+    handlers += scripts.routes(running.service, release=scripts.listed(doors.SHELVES))
     if running.folder.card.demo:
         handlers += demo_clock.routes(running)
     return Litestar(
@@ -73,6 +76,8 @@ def rooms(running: Running) -> Sequence[BaseRouteHandler]:
     return [
         *desk.routes(service),
         *bidders.routes(service),
+        *evidence.routes(service),
+        *sealing.routes(),
         *readers.routes(service, running.room),
         *trustees.routes(service),
         *experts.routes(service),

@@ -19,10 +19,11 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from crypto.refusal import Refused
-from portal import app, clockwork
+from portal import app, clockwork, scripts
 from portal import folder as folders
 from portal.alarms import Alarms
 from portal.alarms import run as watch
+from portal.doors import SHELVES
 from portal.running import Running
 from storage.sequencer import WitnessLatest
 from trading.counter.page.language import LanguagePrefix
@@ -53,6 +54,7 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
         asyncio.create_task(running.sequencer.run(stop), name="sequencer"),
         asyncio.create_task(clockwork.run(running, stop), name="clockwork"),
         asyncio.create_task(running.courier.run(stop), name="courier"),
+        asyncio.create_task(scripts.pin(running.service, stop, release=scripts.listed(SHELVES)), name="scripts"),
     ]
     await running.courier.start()
     server = Server(

@@ -58,9 +58,10 @@ PUBLIC_KINDS = frozenset(
         "key",
         "rotate",
         "clock",
+        "scripts",
     ]
 )
-HALL_KINDS = frozenset({"trustee", "pre_keys", "key", "rotate", "clock"})
+HALL_KINDS = frozenset({"trustee", "pre_keys", "key", "rotate", "clock", "scripts"})
 HALL_TENDER_ID = "0" * 64
 FIRST_PREV = "0" * 64
 LEAF_BYTES_MAX = 65_535

@@ -19,7 +19,7 @@ from crypto import trust as trusts
 from crypto.ledger.receipt import HEADER as RECEIPT_HEADER
 from crypto.refusal import Refused
 from crypto.trust import Trust
-from crypto.verifier import archive, checks, others
+from crypto.verifier import archive, checks, others, page
 from crypto.verifier.archive import Unreadable
 from crypto.verifier.findings import NAMES, Result, tell
 
@@ -72,11 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parsed.lang or ("en" if os.environ.get("LANG", "").startswith("en") else "zh")
     number = 0 if chosen == "zh" else 1
     try:
-        if parsed.page:
-            code, told = others.check_page(parsed.page)
-            _say(*(sentence[number] for sentence in told))
-            return code
         trust = None if parsed.trust is None else trusts.load(Path(parsed.trust).read_bytes())
+        if parsed.page:
+            return _page(parsed.page, trust, number)
         report = verify(Path(parsed.file), trust, rehearsal=parsed.rehearsal)
     except Unreadable as error:
         return _stop((f"无法读取:{error.zh}", f"cannot be read: {error.en}")[number], UNREADABLE, parsed.json)
@@ -84,11 +82,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told_words = tell(refused)
         return _stop(f"trust: {told_words[chosen]}", UNREADABLE, parsed.json)
     except OSError as error:
-        return _stop(f"{error}", UNREACHABLE if parsed.page else UNREADABLE, parsed.json)
+        return _stop(f"{error}", UNREADABLE, parsed.json)
     if parsed.json:
         Path(parsed.json).write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
     _print(report, number, parsed.rehearsal)
     return report.exit
+
+
+def _page(url: str, trust: Trust | None, number: int) -> int:
+    try:
+        code, told = page.check(url, trust)
+    except OSError as error:
+        return _stop(f"{error}", UNREACHABLE, None)
+    _say(*(sentence[number] for sentence in told))
+    return code
 
 
 def _bundle(path: Path, trust: Trust | None, allowed: bool) -> Report:
@@ -168,7 +175,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tradehall-verify", allow_abbrev=False)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("file", nargs="?", metavar="FILE", help="bundle, receipt, draw.json or scores.json")
-    what.add_argument("--page", metavar="URL", help="compare the scripts of a page with the published list")
+    what.add_argument("--page", metavar="URL", help="compare a page's scripts with the list that the log pins")
     parser.add_argument("--trust", metavar="TRUST.json", help="the anchors, from a place you trust")
     parser.add_argument("--json", metavar="OUT", help="write the results here")
     parser.add_argument("--lang", choices=("zh", "en"))

@@ -1,20 +1,14 @@
-"""The smaller files: a receipt, draw.json, scores.json, and the scripts of a page (docs/spec/bundle.md §8).
+"""The smaller files: a receipt, draw.json, scores.json (docs/spec/bundle.md §8).
 
 A receipt runs checks 1 and 2, draw.json 1, 2 and 7 (lottery.md §7), scores.json 8 alone. All others are not shown.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
 from crypto import jcs, signing
 from crypto.ledger import acts, merkle, note, receipt
@@ -28,9 +22,6 @@ from crypto.verifier.checks import guarded
 from crypto.verifier.draw import Seating
 from crypto.verifier.findings import CLOCKWORK, PLATFORM, Finding, Remarks, Result, fail, judge, need
 from crypto.verifier.shapes import Misshapen
-
-PAGE_BYTES_MAX: Final = 16 * 1024**2
-TIMEOUT_S: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +97,6 @@ def check_draw(data: Any, trust: Trust | None) -> Judged:
     return Judged(
         _with_rest({1: anchored, 2: included, 7: lambda remarks: _replay_file(_draw_shape(data), remarks)}), rehearsal
     )
-
-
-def check_page(url: str) -> tuple[int, list[tuple[str, str]]]:
-    """(exit code, sentences zh and en): every script of a page against its `integrity` and the published list.
-
-    Raises OSError (urllib's errors are) when the page does not answer.
-    """
-    page = _fetch(url).decode("utf-8", "replace")
-    published = _release(url)
-    told: list[tuple[str, str]] = []
-    wrong = 0
-    for source, integrity in _scripts(page):
-        body = _fetch(urllib.parse.urljoin(url, source)) if source else b""
-        found = "sha384-" + base64.b64encode(hashlib.sha384(body).digest()).decode()
-        right = bool(source) and integrity == found and found in published
-        wrong += not right
-        told.append(
-            (
-                f"{'相符' if right else '不符'} {source or '内联脚本'}",
-                f"{'same' if right else 'DIFFERENT'} {source or 'inline script'}",
-            )
-        )
-    told.append((f"脚本 {len(told)} 个,不符 {wrong} 个", f"{len(told)} scripts, {wrong} different"))
-    return (1 if wrong else 0), told
 
 
 def _with_rest(work: Mapping[int, Callable[[Remarks], None]]) -> list[Result]:
@@ -314,25 +281,3 @@ def _revealed(
 
 def _seats(seating: Seating) -> list[dict[str, Any]]:
     return [{"seat": n, "stratum": stratum, "masked": masked} for n, (stratum, masked) in enumerate(seating.seats, 1)]
-
-
-def _fetch(url: str) -> bytes:
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise urllib.error.URLError("only http and https")
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
-        data: bytes = answer.read(PAGE_BYTES_MAX)
-    return data
-
-
-def _release(url: str) -> str:
-    return _fetch(urllib.parse.urljoin(url, "/release.json")).decode("utf-8", "replace")
-
-
-def _scripts(page: str) -> list[tuple[str, str]]:
-    found = []
-    for tag in re.findall(r"<script\b([^>]*)>", page, re.IGNORECASE):
-        named = dict(re.findall(r'([a-z-]+)\s*=\s*"([^"]*)"', tag))
-        if named.get("type") in ("application/json", "application/ld+json"):
-            continue
-        found.append((named.get("src", ""), named.get("integrity", "")))
-    return found

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,34 +164,3 @@ def test_scores_json_needs_no_trust(honest: World, tmp_path: Path) -> None:
     honest_base = honest.scores["result"]["base"]
     path.write_text(json.dumps(honest.scores).replace(f'"{honest_base}"', '"1.00"'), "utf-8")
     assert run(path) == 1
-
-
-SCRIPT = b"console.log('seal')"
-INTEGRITY = "sha384-" + base64.b64encode(hashlib.sha384(SCRIPT).digest()).decode()
-
-
-class Pages(BaseHTTPRequestHandler):
-    """A page with one script, its published hash, and a page whose script is another."""
-
-    def do_GET(self) -> None:
-        tag = f'<script src="/{"evil" if self.path == "/bad" else "seal"}.js" integrity="{INTEGRITY}"></script>'
-        body = {"/seal.js": SCRIPT, "/evil.js": b"steal()", "/release.json": json.dumps([INTEGRITY]).encode()}
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(body.get(self.path, tag.encode()))
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Silent."""
-
-
-def test_page_with_another_script_than_published_is_exit_1() -> None:
-    server = HTTPServer(("localhost", 0), Pages)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    base = f"http://localhost:{server.server_port}"
-    try:
-        assert run("--page", f"{base}/good") == 0
-        assert run("--page", f"{base}/bad") == 1
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert run("--page", f"{base}/good") == 3

@@ -18,9 +18,11 @@ from typing import Any
 
 from bidding import commands, uploads
 from crypto.refusal import Refused
+from storage import eraser
 from storage.blobs import Blobs, OpenStore
+from storage.ports import Condition, In, Not
 from storage.unit import Database, Unit
-from storage.world import World, stamp
+from storage.world import Entropy, World, instant, stamp
 from trading import retention, tenders
 from trading.counter.verbs import Verb
 from trading.hall import Hall
@@ -32,6 +34,8 @@ PAUSES_SECONDS = (0.2, 1.0, 5.0, 15.0)
 """When the door tries to lock: the first pause lets the submission commit."""
 KEEPERS = 4
 BEFORE_FREEZE = frozenset({State.DRAFT, State.ENTRY_PENDING, State.REGISTERED, State.BIDDING, State.CLOSED})
+AT_REST = (*TERMINAL, State.CONTRACTED)
+UNERASED: dict[str, Condition] = {"public": 0, "kind": Not(eraser.KIND), "salt_p": Not("")}
 log = logging.getLogger("tradehall.keeping")
 
 
@@ -106,7 +110,7 @@ async def run_due(database: Database, blobs: Blobs, lot: str, *, now: datetime) 
         tender = (await tenders.load(unit, lot)).tender
         if tender.state in BEFORE_FREEZE:
             return None
-        mark = f"kept {'to the end' if tender.state in (*TERMINAL, State.CONTRACTED) else 'from the freeze'} {lot}"
+        mark = f"kept {'to the end' if tender.state in AT_REST else 'from the freeze'} {lot}"
         if await unit.setting.read(mark) is not None:
             return None
         return mark, retention.of(region=tender.region, market=tender.market).end(now)
@@ -123,6 +127,35 @@ async def run_due(database: Database, blobs: Blobs, lot: str, *, now: datetime) 
             await unit.setting.insert({"name": mark, "body": body})
 
     await database.write(said)
+    return count
+
+
+async def erase_due(database: Database, blobs: Blobs, *, now: datetime, entropy: Entropy) -> int:
+    """Erase every tender whose archive period has ended (E-97); returns how many events and segments went.
+
+    The period runs from the contract, or from the last public act of a tender that ended without one.
+    """
+
+    async def ended(unit: Unit) -> list[tuple[str, str, eraser.Basis]]:
+        found = []
+        for row in await unit.tender.find({"state": In(tuple(state.value for state in AT_REST))}):
+            tender = (await tenders.load(unit, row["lot"])).tender
+            since = tender.contracted_at
+            if since is None:
+                last = await unit.event.find({"tender_id": tender.tender_id, "public": 1}, order=("-seq",), limit=1)
+                since = instant(last[0]["at"])
+            period = retention.of(region=tender.region, market=tender.market)
+            if period.end(since) <= now and await unit.event.count({**UNERASED, "lot": tender.lot}):
+                basis = eraser.Basis(period.article, retention.RULE, period.end(since))
+                found.append((tender.lot, tender.tender_id, basis))
+        return found
+
+    count = 0
+    for lot, tender_id, basis in await database.read(ended):
+        done = await eraser.erase(database, blobs, lot, tender_id, basis=basis, now=now, entropy=entropy)
+        count += done.events + done.segments
+        if done.locked:
+            log.warning("lot %s: %d segments are still locked by the store", lot, done.locked)
     return count
 
 

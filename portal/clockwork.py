@@ -58,6 +58,7 @@ async def tidy(running: Running) -> None:
     database, now = running.database, running.world.now()
     dropped = await uploads.drop_abandoned(database, running.service.blobs, now=now)
     await keeping.sweep(database, running.service.blobs, now=now)
+    await keeping.erase_due(database, running.service.blobs, now=now, entropy=running.world.entropy)
     forgotten = await database.write(lambda unit: verbs.forget_answers(unit, now=now))
     if dropped or forgotten:
         log.info("dropped %d abandoned uploads, forgot %d answers", dropped, forgotten)

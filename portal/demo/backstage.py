@@ -1,4 +1,4 @@
-"""What a stage has to know that no door tells: whether the clock still has work, what waits for the log, who sits where.
+"""What a stage has to know that no door tells: whether the clock has work, what waits for the log, who sits where.
 
 In the embedded rehearsal the stage asks the process it runs beside; a hall of separate processes has a backstage of its
 own kind (tests/production). Nothing is done here that changes a tender.

@@ -54,24 +54,31 @@ class Performance:
     def play(self, *, seen: Seen = lambda when, step: None) -> None:
         """Every step in its time, and what follows from it. `seen` is called when everybody is quiet: "before" each
         step, once its time has come, and "after" it."""
-        verbs = self._verbs()
-        self.watchers.start(trustees=False)
         try:
-            self._panel.import_register()
+            self.begin()
             for step in self._steps:
-                self.run_until(step.at)
-                seen("before", step)
-                if step.does in ("be_absent", "lie"):
-                    self._mischief(step)
-                else:
-                    self._stage.play(step, verbs[step.does])
-                if step.does in TOLD_TO_ALL:
-                    self._flush()
-                    self._until_witnessed()
-                self.settle()
-                seen("after", step)
+                self.take(step, seen=seen)
         finally:
             self.watchers.stop()
+
+    def begin(self) -> None:
+        """The witnesses begin to look, and the centre imports its register."""
+        self.watchers.start(trustees=False)
+        self._panel.import_register()
+
+    def take(self, step: Step, *, seen: Seen = lambda when, step: None) -> None:
+        """One step in its time, and what follows from it."""
+        self.run_until(step.at)
+        seen("before", step)
+        if step.does in ("be_absent", "lie"):
+            self._mischief(step)
+        else:
+            self._stage.play(step, self._verbs()[step.does])
+        if step.does in TOLD_TO_ALL:
+            self._flush()
+            self._until_witnessed()
+        self.settle()
+        seen("after", step)
 
     def run_until(self, at: datetime) -> None:
         """Let the clock run to an instant, stopping wherever something is due."""

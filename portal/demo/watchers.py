@@ -52,7 +52,7 @@ def agents(cast: Cast, url: str, *, entropy: Entropy, machines: Mapping[str, Mac
 class Watchers:
     """Witnesses and trustees, each group in a thread of its own; the demo asks the trustees itself, step by step.
 
-    `absent` trustees are not asked. `reports` holds what each trustee said last.
+    `absent` trustees and `silent` witnesses are not asked. `reports` holds what each trustee said last.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Watchers:
         self._witnesses = witnesses(cast, url)
         self._agents = agents(cast, url, entropy=entropy, machines=machines or {})
         self.absent: set[str] = set()
+        self.silent: set[str] = set()
         self.reports: dict[str, Report] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -97,6 +98,8 @@ class Watchers:
     def witness(self) -> None:
         """One look by the witnesses."""
         for witness in self._witnesses:
+            if witness.name in self.silent:
+                continue
             try:
                 witness.poll()
             except (Refused, Told, Unreachable, LookupError) as error:

@@ -13,11 +13,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+import asyncpg  # type: ignore[import-untyped]
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -28,10 +31,12 @@ from portal.processes.local import Plan, Production
 from portal.settings import Settings
 from storage import engine
 from storage.unit import Unit
-from storage.world import Entropy, SeededEntropy, stamp
+from storage.world import Entropy, SeededEntropy, SharedDemoWorld, stamp
 from tests.production import servers
 from trading.hall import Hall
+from trading.lifecycle import State
 from trading.roles import Role
+from trading.tender import from_json
 
 T = TypeVar("T")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "road-maintenance"
@@ -62,6 +67,14 @@ class ProductionHall:
         self.owner_url = owner_url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.entries: dict[str, str] = {}
+        self.clock = SharedDemoWorld(path / "clock")
+        self._owner = engine.open_postgres(owner_url, pool_max=1)
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="owner", daemon=True).start()
+
+    def now(self) -> datetime:
+        """The rehearsal's time."""
+        return self.clock.now()
 
     # -- processes ----------------------------------------------------------------------------------------------------
 
@@ -135,19 +148,38 @@ class ProductionHall:
     # -- the stage's backstage: what the superuser sees ----------------------------------------------------------------
 
     def ask(self, fn: Callable[[Unit], Awaitable[T]]) -> T:
-        """A question to the database as its owner."""
+        """A question to the database as its owner, over one connection that is opened again when it broke."""
 
         async def run() -> T:
-            database = engine.open_postgres(self.owner_url, pool_max=1)
-            try:
-                return await database.read(fn)
-            finally:
-                await database.close()
+            return await self._owner.read(fn)
 
-        return asyncio.run(run())
+        for attempt in range(3):
+            try:
+                return asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                if attempt == 2:
+                    raise
+                time.sleep(0.5)
+        raise AssertionError("the last attempt returns or raises")
+
+    def change(self, fn: Callable[[Unit], Awaitable[T]]) -> T:
+        """A change that a test plants, as the owner of the tables."""
+
+        async def run() -> T:
+            return await self._owner.write(fn)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
 
     def turn(self) -> int:
-        """Wait until the clockwork looked twice and nothing more was logged; how many acts were."""
+        """Wait until the clockwork looked twice and nothing more was logged; how many acts were. While a lot takes bids
+        and nothing holds it, nothing can be due: nobody waits."""
+        rows = self.ask(lambda unit: unit.tender.find())
+        tenders = [from_json(row["body"]["tender"]) for row in rows]
+        now = self.now()
+        if not tenders or all(
+            one.state is State.BIDDING and one.held_by is None and now < one.deadline for one in tenders
+        ):
+            return 0
         before = self.ask(_events)
         seen = before
         while True:
@@ -172,7 +204,7 @@ class ProductionHall:
     def _turns(self) -> float:
         return self.metric("clockwork-operation", "tradehall_turns_total", worker="due")
 
-    # -- people ----------------------------------------------------------------------------------------------------------
+    # -- people --------------------------------------------------------------------------------------------------------
 
     @property
     def tokens(self) -> dict[str, str]:

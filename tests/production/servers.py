@@ -58,6 +58,31 @@ class Postgres:
         told = ("-w", "-m", "immediate", "-l", str(self._server.log), "-D", str(self.folder), "restart")
         pgexec("pg_ctl", told, bin_path=self._server.bin_path, user=self._server.system_user, timeout=60)
 
+    def copy_log(self, url: str, *, leaves: int) -> str:
+        """A database that holds what another's log held when it was young; returns its owner's address."""
+        import asyncpg  # type: ignore[import-untyped]
+
+        from storage import engine, migrate
+
+        fresh = self.fresh()
+
+        async def copy() -> None:
+            database = engine.open_postgres(fresh)
+            await migrate.migrate(database)
+            await database.close()
+            old, new = await asyncpg.connect(url), await asyncpg.connect(fresh)
+            size = await old.fetchval("SELECT min(size) FROM checkpoint WHERE size >= $1", leaves)
+            for table, column, limit in (("checkpoint", "size", size), ("ledger", "idx", size - 1)):
+                rows = await old.fetch(f'SELECT * FROM "{table}" WHERE "{column}" <= $1', limit)
+                await new.copy_records_to_table(
+                    table, records=[tuple(row) for row in rows], columns=list(rows[0].keys())
+                )
+            await old.close()
+            await new.close()
+
+        asyncio.run(copy())
+        return fresh
+
     def stop(self) -> None:
         self._server.cleanup()
 

@@ -109,7 +109,8 @@ _LIST = (
         "state deadline due region market tender_id owner",
         indexes=("state deadline", "due", "tender_id", "owner"),
     ),
-    _document("project", "code", "owner", indexes=("owner",)),
+    # `state` is draft, handed_in, entry_pending, registered or lot; `agent` is '' where an owner acts alone.
+    _document("project", "code", "owner agent state", indexes=("owner", "agent", "state")),
     # What the public list is found by: when a notice came out, and every two neighbouring characters of its words.
     _fact(
         "notice",

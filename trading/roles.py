@@ -80,6 +80,7 @@ class Permission(StrEnum):
     PERSON_REGISTER = "trading.register_person"
     ORGANISATION_GRAPH_EDIT = "trading.edit_organisation_graph"
     TRUSTEE_CERTIFY = "trading.certify_trustee"
+    VENUE_RECORD = "trading.record_venue"
     CERTIFICATE_ADD = "trading.add_certificate"
     CERTIFICATE_REVOKE = "trading.revoke_certificate"
     BID_UPLOAD = "bidding.upload"
@@ -219,6 +220,7 @@ MATRIX: dict[Role, frozenset[Permission]] = {
             _P.DRAW_CONTRIBUTE,
             _P.CALL_RECORD,
             _P.ROOM_OPEN,
+            _P.VENUE_RECORD,
         }
     ),
     Role.ADMINISTRATOR: frozenset(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trading.commands import award, certificates, entry, notice, objections, parties
+from trading.commands import award, certificates, entry, notice, objections, parties, venue
 from trading.counter.verbs import Verb
 from trading.roles import Permission as P
 
@@ -31,6 +31,7 @@ CENTRE = (
         parties.edit_organisation_graph,
         "Change the organisation graph",
     ),
+    Verb(P.VENUE_RECORD, venue.RecordVenue, venue.record_venue, "Record what was seen at the venue"),
     Verb(P.TRUSTEE_CERTIFY, parties.CertifyTrustee, parties.certify_trustee, "Log a trustee both roots signed"),
 )
 KEYS = (

@@ -21,11 +21,15 @@ CREATE INDEX "tender_owner" ON "tender" ("owner");
 CREATE TABLE "project" (
     "code" TEXT COLLATE "C" NOT NULL,
     "owner" TEXT COLLATE "C" NOT NULL,
+    "agent" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "body" TEXT COLLATE "C" NOT NULL,
     "version" BIGINT NOT NULL,
     PRIMARY KEY ("code")
 );
 CREATE INDEX "project_owner" ON "project" ("owner");
+CREATE INDEX "project_agent" ON "project" ("agent");
+CREATE INDEX "project_state" ON "project" ("state");
 
 CREATE TABLE "panel" (
     "lot" TEXT COLLATE "C" NOT NULL,

@@ -21,11 +21,15 @@ CREATE INDEX "tender_owner" ON "tender" ("owner");
 CREATE TABLE "project" (
     "code" TEXT NOT NULL,
     "owner" TEXT NOT NULL,
+    "agent" TEXT NOT NULL,
+    "state" TEXT NOT NULL,
     "body" TEXT NOT NULL,
     "version" INTEGER NOT NULL,
     PRIMARY KEY ("code")
 ) STRICT;
 CREATE INDEX "project_owner" ON "project" ("owner");
+CREATE INDEX "project_agent" ON "project" ("agent");
+CREATE INDEX "project_state" ON "project" ("state");
 
 CREATE TABLE "panel" (
     "lot" TEXT NOT NULL,

@@ -68,7 +68,8 @@ async def enter_tender(cmd: EnterTender, *, actor: Actor, now: datetime, unit: U
         "document": cmd.document,
         "documents": msgspec.to_builtins(cmd.documents),
     }
-    await unit.project.insert({"code": entry, "owner": parties.owner, "body": body})
+    columns = {"owner": parties.owner, "agent": parties.agent or "", "state": body["state"]}
+    await unit.project.insert({"code": entry, **columns, "body": body})
     return Outcome((logged,), result={"entry": entry})
 
 
@@ -79,7 +80,7 @@ async def accept_entry(cmd: AcceptEntry, *, actor: Actor, now: datetime, unit: U
     if row is None or row["body"]["state"] != "entry_pending":
         raise Refused("entry_unknown", entry=cmd.entry)
     document = tender_document.parse(msgspec.json.encode(row["body"]["document"]))
-    number = 1 + sum(1 for other in await unit.project.find() if other["body"]["state"] == "registered")
+    number = 1 + await _last_number(unit)
     project = codes.project(hall.platform, number)
     lot = codes.section(codes.tender_project(project, 1), document.lot.number)
     unified = str(codes.unified(document.market, hall.uscc, legal_day(now), number))
@@ -95,9 +96,16 @@ async def accept_entry(cmd: AcceptEntry, *, actor: Actor, now: datetime, unit: U
         power=power.code if power else None,
     )
     body = {**row["body"], "state": "registered", "lot": lot, "project": project, "unified_code": unified}
-    await unit.project.update({**row, "body": body}, expected_version=row["version"])
-    await unit.project.insert({"code": lot, "owner": row["owner"], "body": {**body, "state": "lot"}})
+    await unit.project.update({**row, "state": "registered", "body": body}, expected_version=row["version"])
+    columns = {"owner": row["owner"], "agent": row["agent"], "state": "lot"}
+    await unit.project.insert({"code": lot, **columns, "body": {**body, "state": "lot", "entry": cmd.entry}})
     return Outcome((logged,), result={"lot": lot, "project": project, "unified_code": unified})
+
+
+async def _last_number(unit: Unit) -> int:
+    """The number of the last project that got its codes, 0 before the first; codes of one platform sort by number."""
+    rows = await unit.project.find({"state": "lot"}, order=("-code",), limit=1)
+    return int(codes.parse_section(rows[0]["code"])[1][-6:]) if rows else 0
 
 
 async def registered(unit: Unit, lot: str) -> tuple[TenderDocument, dict[str, Any]]:

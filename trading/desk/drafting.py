@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from crypto.refusal import Refused
+from storage.ports import In
 from storage.unit import Unit
 from storage.world import stamp
 from trading.counter.page.forms import Filled
@@ -270,8 +271,8 @@ def _deep(value: Any) -> Any:
 
 async def find(unit: Unit, actor: Actor) -> list[Kept]:
     """The organisation's drafts and what it handed in through them, newest first."""
-    rows = await unit.project.find({"owner": actor.organisation})
-    kept = [_kept(row) for row in rows if row["body"]["state"] in (DRAFT, HANDED_IN)]
+    rows = await unit.project.find({"owner": actor.organisation, "state": In((DRAFT, HANDED_IN))})
+    kept = [_kept(row) for row in rows]
     return sorted(kept, key=lambda one: one.saved_at, reverse=True)
 
 
@@ -287,7 +288,8 @@ async def create(unit: Unit, document: Draft, actor: Actor, *, now: datetime, ha
     """Keep a new draft; returns its code."""
     code = f"draft-{hall.entropy(8).hex()}"
     body = {"state": DRAFT, "document": document, "files": [], "saved_at": stamp(now), "planned": "", "reasons": ""}
-    await unit.project.insert({"code": code, "owner": actor.organisation, "body": {**body, "by": actor.person}})
+    columns = {"owner": actor.organisation, "agent": "", "state": DRAFT}
+    await unit.project.insert({"code": code, **columns, "body": {**body, "by": actor.person}})
     return code
 
 
@@ -296,7 +298,8 @@ async def save(unit: Unit, kept: Kept, actor: Actor, *, now: datetime, **changed
     if kept.state != DRAFT:
         raise Refused("draft_handed_in", draft=kept.code)
     body = {**kept.row["body"], **changed, "saved_at": stamp(now), "by": actor.person}
-    await unit.project.update({**kept.row, "body": body}, expected_version=kept.version)
+    row = {**kept.row, "state": body["state"], "body": body}
+    await unit.project.update(row, expected_version=kept.version)
 
 
 def _kept(row: Mapping[str, Any]) -> Kept:

@@ -16,6 +16,7 @@ from litestar.params import FromPath
 from markupsafe import Markup
 
 from crypto.refusal import Refused
+from storage.ports import In
 from storage.unit import Unit
 from trading import lifecycle, powers, rosters
 from trading.counter.page import doing, language
@@ -28,6 +29,7 @@ from trading.roles import Actor, Permission, Role
 from trading.tender import Tender, from_json
 from trading.verbs import DESK
 
+TENDERS_MAX = 200
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -50,12 +52,10 @@ def routes(pages: Pages, *, preview: Preview, draw: Sequence[Verb]) -> list[Any]
                 state = lifecycle.at_instant(tender, now).state
                 lots.append((tender, state.value, tasks.of(tender, now=now, rulebook=book)))
             drafts = await drafting.find(unit, visitor.actor)
-            waiting = [await _entry(unit, one.entry) for one in drafts if one.entry]
-            published = {tender.lot for tender in own}
             return {
                 "lots": lots,
                 "drafts": [one for one in drafts if one.state == drafting.DRAFT],
-                "entries": [one for one in waiting if one.get("lot") not in published],
+                "entries": await _entries(unit, visitor.actor, published={tender.lot for tender in own}),
             }
 
         return pages.show(request, "desk_home.html", visitor=visitor, **await database.read(mine, bearer=visitor.token))
@@ -111,10 +111,22 @@ def routes(pages: Pages, *, preview: Preview, draw: Sequence[Verb]) -> list[Any]
 
 async def tenders_of(unit: Unit, actor: Actor) -> list[Tender]:
     """The published tenders of an owner or agent, the newest deadline first."""
-    where = {"owner": actor.organisation} if actor.role is Role.OWNER else {}
-    rows = await unit.tender.find(where, order=("-deadline",))
-    found = [from_json(row["body"]["tender"]) for row in rows]
-    return [one for one in found if actor.organisation in (one.owner, one.agent)]
+    if actor.role is Role.OWNER:
+        rows = await unit.tender.find({"owner": actor.organisation}, order=("-deadline",), limit=TENDERS_MAX)
+    else:
+        lots = await unit.project.find({"agent": actor.organisation, "state": "lot"}, order=("-code",), limit=TENDERS_MAX)
+        rows = await unit.tender.find({"lot": In(tuple(one["code"] for one in lots))}, order=("-deadline",))
+    return [from_json(row["body"]["tender"]) for row in rows]
+
+
+async def _entries(unit: Unit, actor: Actor, *, published: set[str]) -> list[dict[str, Any]]:
+    """What was handed in and is not public yet: waiting for the centre, or registered and waiting for a signature."""
+    side = {"owner" if actor.role is Role.OWNER else "agent": actor.organisation}
+    waiting = await unit.project.find({**side, "state": "entry_pending"}, limit=TENDERS_MAX)
+    newest = await unit.project.find({**side, "state": "lot"}, order=("-code",), limit=TENDERS_MAX)
+    codes = [row["code"] for row in waiting]
+    codes += [row["body"]["entry"] for row in newest if row["code"] not in published]
+    return [await _entry(unit, code) for code in codes]
 
 
 async def _entry(unit: Unit, code: str) -> dict[str, Any]:

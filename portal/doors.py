@@ -12,27 +12,47 @@ from litestar import Router
 from litestar.handlers import BaseRouteHandler
 
 from bidding.door import reading_pages
+from bidding.door.sealing import scripts
+from bidding.opening_hall import pages as opening_hall
 from bidding.opening_keys import Desk
+from bidding.trustee_door import pages as trustees
 from crypto import words
 from experts.door import pages as expert
 from experts.verbs import DRAW
 from portal import preview
 from portal.front import pages as front
+from supervision.door import pages as watch
 from trading.account import pages as account
 from trading.counter.page import static
 from trading.counter.page.pages import Link, Pages, Sign
 from trading.counter.service import Service
 from trading.desk import pages as desk
 
-SHELVES = {"kit": static.KIT, "expert": expert.STATIC}
+SHELVES = {
+    "kit": static.KIT,
+    "account": account.STATIC,
+    "front": front.STATIC,
+    "hall": opening_hall.STATIC,
+    "expert": expert.STATIC,
+}
 
 
 def routes(
     service: Service, sign: Sign, table: Mapping[str, words.Sentence], *, room: Desk
 ) -> list[Router | BaseRouteHandler]:
     """Every page of the embedded hall; `room` reads opened bids for those whom the law lets read."""
-    common: dict[str, Any] = {"sign": sign, "table": table}
-    public = Pages(service, door="public", zh="公开信息", en="Public", templates=[front.TEMPLATES], **common)
+    common: dict[str, Any] = {"sign": sign, "table": table, "integrity": static.integrity(SHELVES)}
+    public = Pages(
+        service,
+        door="public",
+        zh="公开信息",
+        en="Public",
+        templates=[front.TEMPLATES, opening_hall.TEMPLATES, trustees.TEMPLATES],
+        nav=front.NAV,
+        **common,
+    )
+    on_the_spot = {"zh": "开标大厅", "en": "Opening hall", "templates": [opening_hall.TEMPLATES], **common}
+    bidders_spot, owners_spot = Pages(service, door="bidder", **on_the_spot), Pages(service, door="desk", **on_the_spot)
     accounts = Pages(service, door="account", zh="账户", en="Account", templates=[account.TEMPLATES], **common)
     owners = Pages(
         service,
@@ -52,10 +72,23 @@ def routes(
         nav=[Link("/expert", "我的评标邀请", "My invitations")],
         **common,
     )
+    supervisors = Pages(
+        service,
+        door="watch",
+        zh="监督部门",
+        en="Supervision",
+        templates=[watch.TEMPLATES, reading_pages.TEMPLATES],
+        nav=[Link("/watch", "全部项目", "All tenders")],
+        **common,
+    )
     return [
         *static.routes(SHELVES),
-        public.router(front.routes(public)),
+        *scripts.routes(),
+        public.router([*front.routes(public), *opening_hall.public_routes(public), *trustees.routes(public)]),
+        bidders_spot.router(opening_hall.bidder_routes(bidders_spot)),
+        owners_spot.router(opening_hall.desk_routes(owners_spot)),
         accounts.router(account.routes(accounts)),
         owners.router([*desk.routes(owners, preview=preview.sample, draw=DRAW), *reading_pages.routes(owners, room)]),
+        supervisors.router([*watch.routes(supervisors, room), *reading_pages.routes(supervisors, room)]),
         experts.router([*expert.routes(experts), *reading_pages.routes(experts, room)]),
     ]

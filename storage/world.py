@@ -33,6 +33,11 @@ class World(Protocol):
         """The instant, aware UTC, whole milliseconds."""
         ...
 
+    def wall(self) -> datetime:
+        """The machine's own clock, which a rehearsal's does not follow: for what other machines count by it (one-time
+        codes on a phone), and for nothing that is judged or logged."""
+        ...
+
     def monotonic(self) -> float:
         """Seconds that never run backwards and that no demo clock can move."""
         ...
@@ -47,6 +52,9 @@ class RealWorld:
 
     def now(self) -> datetime:
         return _whole_milliseconds(datetime.now(UTC))
+
+    def wall(self) -> datetime:
+        return self.now()
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -88,6 +96,9 @@ class DemoWorld:
     def now(self) -> datetime:
         flowed = timedelta(seconds=self._monotonic() - self._origin) if self.flowing else timedelta(0)
         return _whole_milliseconds(self.start + self._advanced + flowed)
+
+    def wall(self) -> datetime:
+        return _whole_milliseconds(datetime.now(UTC))
 
     def monotonic(self) -> float:
         return self._monotonic()

@@ -2,8 +2,9 @@
 
 20号令 §24 (no fee, no obstacle to registration); RFC 9106 (Argon2id). A session is a row of `token`, so that the
 database's row policies know whose session it is; only its SHA-256 is kept. Failed attempts are counted in the
-account's own row, under its version, so that the limit holds over all processes. No account is shared: a session is
-one person in one role for one organisation.
+account's own row and in one of the address they came from, under their versions, so that both limits hold over all
+processes. No account is shared: a session is one person in one role for one organisation, in its own right or by a
+colleague's delegation while that lasts (trading/people/delegations.py).
 
 Whoever reads the table of accounts can try passwords at Argon2id's price; they cannot sign in.
 """
@@ -13,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import argon2
-import pyotp
 from argon2.low_level import Type
 
 from crypto.refusal import Refused
@@ -32,6 +33,8 @@ SESSION_HOURS = 12
 ATTEMPTS_MAX = 5
 ATTEMPT_MINUTES = 15
 """After five failures within a quarter of an hour an account waits until the oldest of them has passed."""
+ADDRESS_ATTEMPTS_MAX = 100
+"""The same for everybody who comes from one address: far more, because a whole office may share it."""
 
 _HASHER = argon2.PasswordHasher()
 # For passwords that a machine made with 48 bits and more of entropy: a rehearsal has a hundred of them.
@@ -45,6 +48,22 @@ class Post:
 
     role: Role
     organisation: str
+    until: str = ""
+    """The last instant of a delegated post; '' for one's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One running session of a person, by the first characters of its hash: at which door, in which role, since when,
+    from where, with what."""
+
+    id: str
+    door: str
+    role: str
+    organisation: str
+    since: str
+    address: str
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +109,28 @@ def matches(phc: str, password: str) -> bool:
         return False
 
 
-def code_matches(secret: str, code: str, *, now: datetime) -> bool:
-    """Whether a one-time code (RFC 6238, 30 s, one step of tolerance) fits the secret."""
-    return pyotp.TOTP(secret).verify(code.strip(), for_time=now, valid_window=1)
+async def waiting(unit: Unit, login: str, *, now: datetime, address: str = "") -> None:
+    """Raise Refused("sign_in_wait") while an account, or everybody from an address, has failed too often."""
+    for name, most in ((login, ATTEMPTS_MAX), (_from(address), ADDRESS_ATTEMPTS_MAX)):
+        row = await unit.account.read(name) if name else None
+        recent = _recent(row, now=now, most=most) if row else []
+        if len(recent) >= most:
+            raise Refused("sign_in_wait", until=stamp(instant(recent[0]) + timedelta(minutes=ATTEMPT_MINUTES)))
 
 
-async def waiting(unit: Unit, login: str, *, now: datetime) -> None:
-    """Raise Refused("sign_in_wait") while an account has failed too often."""
-    row = await unit.account.read(login)
-    recent = _recent(row, now=now) if row else []
-    if len(recent) >= ATTEMPTS_MAX:
-        until = instant(recent[0]) + timedelta(minutes=ATTEMPT_MINUTES)
-        raise Refused("sign_in_wait", until=stamp(until))
-
-
-async def note_failure(unit: Unit, login: str, *, now: datetime) -> None:
-    """Count a wrong password or code against the account, if there is one."""
+async def note_failure(unit: Unit, login: str, *, now: datetime, address: str = "") -> None:
+    """Count a wrong password or code against the account, if there is one, and against the address."""
     row = await unit.account.read(login)
     if row is not None:
-        body = {**row["body"], "failures": [*_recent(row, now=now), stamp(now)]}
+        body = {**row["body"], "failures": [*_recent(row, now=now, most=ATTEMPTS_MAX), stamp(now)]}
         await unit.account.update({**row, "body": body}, expected_version=row["version"])
+    if address:
+        row = await unit.account.read(_from(address))
+        if row is None:
+            await unit.account.insert({"login": _from(address), "person": "", "body": {"failures": [stamp(now)]}})
+        else:
+            failures = [*_recent(row, now=now, most=ADDRESS_ATTEMPTS_MAX), stamp(now)]
+            await unit.account.update({**row, "body": {"failures": failures}}, expected_version=row["version"])
 
 
 async def password_of(unit: Unit, login: str) -> str:
@@ -125,21 +146,32 @@ async def check_password(unit: Unit, *, login: str, password: str, now: datetime
         raise Refused("sign_in_failed")
 
 
-async def known(unit: Unit, login: str) -> Known:
-    """The posts of a person who proved who it is."""
-    grants = await unit.role_grant.find({"person": login})
-    posts = sorted({(row["role"], row["organisation"]) for row in grants})
+async def known(unit: Unit, login: str, *, now: datetime) -> Known:
+    """The posts of a person who proved who it is: its own, and those delegated to it for now."""
+    grants = [row for row in await unit.role_grant.find({"person": login}) if in_force(row["body"], now=now)]
+    posts = {(row["role"], row["organisation"]): row["body"].get("until", "") for row in grants}
+    own = {(row["role"], row["organisation"]) for row in grants if "until" not in row["body"]}
     row = await unit.account.read(login)
     totp = str(row["body"].get("totp", "")) if row else ""
-    return Known(login, [Post(Role(role), organisation) for role, organisation in posts], totp)
+    told = [Post(Role(role), of, "" if (role, of) in own else until) for (role, of), until in sorted(posts.items())]
+    return Known(login, told, totp)
 
 
-async def begin_session(unit: Unit, *, login: str, post: Post, door: str, now: datetime, hall: Hall) -> str:
-    """A new session of a person in one of its posts; returns the token in the clear, which nobody else has.
+def in_force(grant: Mapping[str, Any], *, now: datetime) -> bool:
+    """Whether a grant holds now; one's own always, a delegated one from its first to its last instant."""
+    return "until" not in grant or bool(grant["from"] <= stamp(now) <= grant["until"])
+
+
+async def begin_session(
+    unit: Unit, *, login: str, post: Post, door: str, now: datetime, hall: Hall, address: str = "", device: str = ""
+) -> str:
+    """A new session of a person in one of its posts; returns the token in the clear, which nobody else has. One that
+    stands on a delegation ends with it.
 
     Raises Refused("post_not_held"). Clears the account's failures.
     """
-    if post not in (await known(unit, login)).posts:
+    held = next((one for one in (await known(unit, login, now=now)).posts if _same(one, post)), None)
+    if held is None:
         raise Refused("post_not_held", role=post.role.value)
     row = await unit.account.read(login)
     if row is not None and row["body"].get("failures"):
@@ -147,9 +179,40 @@ async def begin_session(unit: Unit, *, login: str, post: Post, door: str, now: d
         await unit.account.update({**row, "body": body}, expected_version=row["version"])
     token = hall.entropy(24).hex()
     session: dict[str, Any] = {"role": post.role.value, "session": door, "since": stamp(now)}
+    session |= {"address": address, "device": device}
     kept = {"hash": token_hash(token), "person": login, "organisation": post.organisation}
-    await unit.token.insert({**kept, "expires": stamp(now + timedelta(hours=SESSION_HOURS)), "body": session})
+    expires = min(stamp(now + timedelta(hours=SESSION_HOURS)), held.until or "9")
+    await unit.token.insert({**kept, "expires": expires, "body": session})
     return token
+
+
+async def sessions(unit: Unit, login: str, *, now: datetime) -> list[Session]:
+    """The running sessions of a person, newest first; bearer tokens of programs are not among them."""
+    rows = [row for row in await unit.token.find({"person": login}) if row["expires"] > stamp(now)]
+    told = [
+        Session(
+            row["hash"][:16], row["body"]["session"], row["body"]["role"], row["organisation"], row["body"]["since"],
+            row["body"].get("address", ""), row["body"].get("device", ""),
+        )
+        for row in rows if row["body"].get("session")
+    ]  # fmt: skip
+    return sorted(told, key=lambda one: one.since, reverse=True)
+
+
+def session_id(token: str) -> str:
+    """The id under which `sessions` lists the session of a token."""
+    return token_hash(token)[:16]
+
+
+async def end_sessions(unit: Unit, login: str, *, which: str = "", but: str = "") -> int:
+    """End one session of a person (`which`), or all but the one of the token `but`; returns how many ended."""
+    ended = 0
+    for row in await unit.token.find({"person": login}):
+        chosen = row["hash"].startswith(which) if which else row["hash"] != token_hash(but)
+        if row["body"].get("session") and chosen:
+            await unit.token.delete(row["hash"])
+            ended += 1
+    return ended
 
 
 async def end_session(unit: Unit, token: str) -> None:
@@ -158,6 +221,15 @@ async def end_session(unit: Unit, token: str) -> None:
         await unit.token.delete(token_hash(token))
 
 
-def _recent(row: Mapping[str, Any], *, now: datetime) -> list[str]:
+def _same(one: Post, other: Post) -> bool:
+    return (one.role, one.organisation) == (other.role, other.organisation)
+
+
+def _from(address: str) -> str:
+    """The row that counts the failures of an address. No login looks like it: logins hold no space."""
+    return f"from {sha256(address.encode()).hexdigest()[:32]}" if address else ""
+
+
+def _recent(row: Mapping[str, Any], *, now: datetime, most: int) -> list[str]:
     since = stamp(now - timedelta(minutes=ATTEMPT_MINUTES))
-    return [at for at in row["body"].get("failures", []) if at > since][-ATTEMPTS_MAX:]
+    return [at for at in row["body"].get("failures", []) if at > since][-most:]

@@ -47,6 +47,9 @@ export async function list() {
   return Promise.all(ids.map(async (id) => ({ id, enrolled: Boolean((await read("keys", id)).certificate) })));
 }
 
+/** Forgets a key for ever: one that the hall ended. What it signed stays signed. */
+export const forget = (id) => transaction("keys", "readwrite", (store) => store.delete(id));
+
 /** What this browser remembers of a bid: {lot, version, stage, event, name, d, receipt}; undefined for none. */
 export const recall = (lot, version) => read("bids", `${lot} ${version}`);
 

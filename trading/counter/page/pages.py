@@ -18,6 +18,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, Router
 from litestar.datastructures import Cookie
 from litestar.exceptions import HTTPException
+from markupsafe import Markup
 
 from crypto import words
 from crypto.refusal import Refused
@@ -64,7 +65,8 @@ class Sign:
 
 
 class Pages:
-    """The pages of one door. `templates` are the door's own folders of templates, before the kit's."""
+    """The pages of one door. `templates` are the door's own folders of templates, before the kit's; `integrity` the
+    hashes of what pages load (static.integrity)."""
 
     def __init__(
         self,
@@ -77,7 +79,9 @@ class Pages:
         table: Mapping[str, words.Sentence],
         templates: Sequence[Path] = (),
         nav: Sequence[Link] = (),
+        integrity: Mapping[str, str] | None = None,
     ) -> None:
+        self.integrity = integrity or {}
         self.service, self.door, self.names, self.sign, self.table = service, door, (zh, en), sign, table
         self.nav = nav
         self.environment = Environment(
@@ -109,11 +113,12 @@ class Pages:
             },
         )
 
-    async def visitor(self, request: Requested) -> Visitor:
-        """Who is signed in at this door. Raises SignedOut, which leads to the sign-in page and back again; what was
-        typed is carried through and offered again, files excepted."""
+    async def visitor(self, request: Requested, door: str = "") -> Visitor:
+        """Who is signed in at this door, or at another one for the pages that every door shares. Raises SignedOut,
+        which leads to the sign-in page and back again; what was typed is carried through and offered again, files
+        excepted."""
         try:
-            return await session.visitor(request, self.service, self.door)
+            return await session.visitor(request, self.service, door or self.door)
         except SignedOut as out:
             if request.method == "POST":
                 posted = (await request.form()).multi_items()
@@ -149,6 +154,17 @@ class Pages:
         """A refusal in both languages."""
         return words.tell(refused, self.table)
 
+    def _module(self, address: str) -> Markup:
+        """The element that runs a script of ours, held to its hash."""
+        return Markup('<script type="module" src="{}"{}></script>').format(address, self._held(address))
+
+    def _stylesheet(self, address: str) -> Markup:
+        return Markup('<link rel="stylesheet" href="{}"{}>').format(address, self._held(address))
+
+    def _held(self, address: str) -> Markup:
+        sri = self.integrity.get(address)
+        return Markup(' integrity="{}"').format(sri) if sri else Markup("")
+
     def _manners(self, request: Requested, lang: Lang) -> dict[str, Any]:
         here = request.scope["path"]
         query = request.scope.get("query_string", b"").decode("latin-1")
@@ -161,6 +177,8 @@ class Pages:
             "url": lambda path: language.address(path, lang),
             "moment": lambda text, **how: language.moment(lang, text, **how),
             "day": lambda text: language.day(lang, text),
+            "module": self._module,
+            "stylesheet": self._stylesheet,
             "money": lambda fen: language.money(lang, fen),
             "state_words": terms.state,
             "act_words": terms.act,

@@ -1,12 +1,14 @@
 """Scripts, styles and pictures that pages name: `/static/<shelf>/<file>`, from folders of the rooms.
 
-Only plain names are served, so no path can lead out of a shelf. A reader keeps a file and asks whether it changed.
+Only plain names are served, so no path can lead out of a shelf. A reader keeps a file and asks whether it changed; a
+page names the hash of what it loads (SRI), so that nothing between hall and reader can put another file in its place.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import sha256, sha384
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,27 @@ TYPES = {
 }
 
 
-def routes(shelves: Mapping[str, Path]) -> list[BaseRouteHandler]:
-    """The handler of all shelves, by name."""
-    files = {
+def files_of(shelves: Mapping[str, Path]) -> dict[str, bytes]:
+    """`<shelf>/<file>` → bytes, of every shelf; read once: what changes under a running hall is not served."""
+    return {
         f"{shelf}/{path.name}": path.read_bytes()
         for shelf, folder in shelves.items()
         for path in folder.iterdir()
         if path.suffix in TYPES
     }
+
+
+def integrity(shelves: Mapping[str, Path]) -> dict[str, str]:
+    """Address → the `integrity` of a script or style there (SRI, SHA-384)."""
+    return {
+        f"/static/{name}": "sha384-" + base64.b64encode(sha384(data).digest()).decode()
+        for name, data in files_of(shelves).items()
+    }
+
+
+def routes(shelves: Mapping[str, Path]) -> list[BaseRouteHandler]:
+    """The handler of all shelves, by name."""
+    files = files_of(shelves)
 
     @get("/static/{shelf:str}/{name:str}", include_in_schema=False)
     async def static(request: Request[Any, Any, Any], shelf: FromPath[str], name: FromPath[str]) -> Response[bytes]:

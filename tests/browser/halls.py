@@ -26,6 +26,7 @@ import httpx
 
 from portal import durations
 from portal.demo import rehearsal, script
+from portal.demo.backstage import Beside
 from portal.demo.cast import Cast
 from portal.demo.hall_thread import HallThread
 from portal.demo.performance import Performance
@@ -210,7 +211,7 @@ def perform(home: Path) -> None:
     try:
         tokens = {login: one.token for login, one in accounts(work / "hall").items()}
         stage = Stage(casts[0], EXAMPLE, url, work / "work", tokens, lambda at, zh, en: None)
-        show = Performance(stage, hall, steps, entropy=SeededEntropy("pages people"))
+        show = Performance(stage, Beside(hall), steps, entropy=SeededEntropy("pages people"))
 
         def seen(when: str, step: Step) -> None:
             for name, (wanted, does) in STAGES.items():

@@ -19,7 +19,6 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from bidding.door import evidence_routes as evidence
 from bidding.door import reading_routes as readers
 from bidding.door import routes as bidders
-from bidding.door.sealing import scripts as sealing
 from bidding.trustee_door import routes as trustees
 from crypto import words
 from crypto.refusal import Refused
@@ -77,7 +76,6 @@ def rooms(running: Running) -> Sequence[BaseRouteHandler]:
         *desk.routes(service),
         *bidders.routes(service),
         *evidence.routes(service),
-        *sealing.routes(),
         *readers.routes(service, running.room),
         *trustees.routes(service),
         *experts.routes(service),

@@ -17,9 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from bidding.client import (
     bidfile,
     files,
@@ -27,6 +24,7 @@ from bidding.client import (
     ledger,
     lotfolder,
     preparing,
+    progress,
     recovering,
     sealing,
     standing,
@@ -64,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = terminal.Arguments(prog="tradehall-bidder", description="投标人客户端 / the bidder's program")
-    made.add_argument("--server", metavar="URL", required=True, help="交易大厅地址 / address of the hall")
+    made.add_argument("--server", metavar="URL", help="交易大厅地址 / address of the hall")
     made.add_argument("--identity", metavar="DIR", required=True, type=Path, help="身份文件夹 / identity folder")
     verbs = made.add_subparsers(required=True, metavar="COMMAND", parser_class=terminal.Arguments)
 
@@ -109,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
     disclose = verb("disclose", _disclose, "受托人申诉后披露密钥", "disclose the secrets that a trustee complained of")
     disclose.add_argument("file", metavar="F", type=Path, help="F.recovery")
     _passphrase(disclose)
+    sign = verb("sign", identity.run_sign, "签署网页给出的文书", "sign an act that a page of the hall showed")
+    sign.add_argument("act", metavar="act.json", type=Path)
+    sign.add_argument("-o", dest="out", metavar="signed.json", type=Path, required=True)
     present = verb("present", _present, "开标名单漏列时出示回执", "present the receipt of a bid that was left out")
     present.add_argument("lot", metavar="LOT")
     return made
@@ -188,7 +189,7 @@ def _seal(arguments: Arguments) -> Mapping[str, Any]:
     told = _checklist(arguments, prepared)
     if prepared.problems:
         return told
-    with _progress(arguments, "封标 / sealing", sealing.work_bytes(prepared)) as moved:
+    with progress.bar(arguments, "封标 / sealing", sealing.work_bytes(prepared)) as moved:
         bid = sealing.seal(
             prepared,
             notice,
@@ -223,7 +224,7 @@ def _submit(arguments: Arguments) -> Mapping[str, Any]:
     me = _identity(arguments)
     bid = bidfile.read(arguments.bid)
     total = sum(each.size for each in bid.envelopes)
-    with _server(arguments, me) as server, _progress(arguments, "上传 / uploading", total) as moved:
+    with _server(arguments, me) as server, progress.bar(arguments, "上传 / uploading", total) as moved:
         handed = submitting.submit(server, arguments.bid, me.trust, moved=moved)
     standing.remember(me, bid, handed)
     return _told_handed(arguments, bid.lot, bid.version, handed)
@@ -373,6 +374,8 @@ def _identity(arguments: Arguments) -> Identity:
 
 @contextmanager
 def _server(arguments: Arguments, me: Identity | None) -> Iterator[Server]:
+    if not arguments.server:
+        raise terminal.Unreadable("--server URL：缺少大厅地址 / the address of the hall is missing")
     server = Server(arguments.server, token=me.token if me else None, device="tradehall-bidder")
     try:
         yield server
@@ -383,18 +386,6 @@ def _server(arguments: Arguments, me: Identity | None) -> Iterator[Server]:
 def _now(server: Server, rehearsal: bool) -> datetime:
     """The own clock; the hall's in a rehearsal, and only there."""
     return ceremony.instant(server.now()) if rehearsal else world.now()
-
-
-@contextmanager
-def _progress(arguments: Arguments, what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal; silence where a machine reads or nobody watches."""
-    if getattr(arguments, "json", False) or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ Whoever can write this folder can bid in the organisation's name and decide what
 
 from __future__ import annotations
 
+import argparse
 import base64
 import binascii
 import os
@@ -31,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bidding.client import files
 from bidding.client.server import Server
-from crypto import certificates, signing, trust
+from crypto import certificates, signing, terminal, trust
 from crypto.refusal import Refused
 from crypto.sealing.manifest import Bidder
 from crypto.signing import P256Signer
@@ -40,6 +41,7 @@ from crypto.trust import Trust
 
 TOKEN_VARIABLE = "TRADEHALL_TOKEN"
 PEM_BYTES_MAX = 64 * 1024
+ACT_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,29 @@ def enrol(
     files.write_json(folder / "profile.json", {"name": name, "uscc": uscc})
     (folder / "key.pem").unlink(missing_ok=True)
     return load(folder)
+
+
+def sign_file(me: Identity, act: Path, out: Path) -> dict[str, Any]:
+    """Sign the act that a page of the hall showed, from its file into another; returns it.
+
+    Only an act of a known form is signed, never any text at all; what is signed is its canonical form
+    (docs/spec/acts.md §1). Raises Refused("act_not_asked_for"), Unreadable.
+    """
+    told = files.read_json(act, bytes_max=ACT_BYTES_MAX)
+    fields = [told.get(name) for name in ("kind", "tender_id", "at", "role")]
+    if told.get("signatures") or not all(isinstance(one, str) for one in fields):
+        raise Refused("act_not_asked_for", verb=str(act))
+    signed = signing.sign_act(told, signer=me.signer, by=told["role"])
+    files.write_json(out, signed)
+    return signed
+
+
+def run_sign(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    """The command `sign act.json -o signed.json`."""
+    signed = sign_file(load(arguments.identity), arguments.act, arguments.out)
+    told = {name: signed[name] for name in ("kind", "tender_id", "at", "role")}
+    terminal.say(arguments, f"已签署：{told}，写入 {arguments.out}", f"signed: {told}, written to {arguments.out}")
+    return {**told, "file": str(arguments.out)}
 
 
 def read_certificate(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -28,7 +29,9 @@ from portal.running import Running
 from storage.sequencer import WitnessLatest
 from trading.counter.page.language import LanguagePrefix
 
-START_SECONDS_MAX = 20.0
+START_SECONDS_MAX = 60.0
+CONNECTIONS_MAX = 4096
+"""The embedded server's own 128 would leave the 129th bidder of a deadline's last second outside while others idle."""
 
 
 @contextlib.asynccontextmanager
@@ -45,6 +48,7 @@ async def serving(
 @contextlib.asynccontextmanager
 async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path] | None) -> AsyncIterator[str]:
     stop = asyncio.Event()
+    _allow_files(2 * CONNECTIONS_MAX)
     await running.sequencer.start(seen_by_witnesses(running.folder))
     await running.sequencer.sequence()
     alarms = Alarms(running)
@@ -63,6 +67,8 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
         port=port,
         interface=Interfaces.ASGI,
         log_enabled=False,
+        backlog=CONNECTIONS_MAX,
+        backpressure=CONNECTIONS_MAX,
         websockets=False,
         http1_settings=HTTP1Settings(),
         ssl_cert=tls[0] if tls else None,
@@ -92,6 +98,14 @@ def seen_by_witnesses(folder: folders.Folder) -> Mapping[str, WitnessLatest]:
         return lambda: asyncio.to_thread(path.read_bytes)
 
     return {path.parent.name: latest(path) for path in folder.demo.glob("witnesses/*/latest")}
+
+
+def _allow_files(wanted: int) -> None:
+    """A connection is an open file: take what the system's hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def check_port(port: int) -> int:

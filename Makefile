@@ -4,7 +4,7 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo test test-fresh quick sim mutations bench serve clean lock
+.PHONY: demo test test-fresh quick sim mutations bench serve clean lock production-local test-production
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
@@ -35,6 +35,14 @@ mutations: .venv/.test
 # Ratios against something public in the same run; writes build/bench and docs/benchmarks.md.
 bench: .venv/.bench
 	$(BIN)/python bench/run.py
+
+# Real servers and one process a role on loopback, settings in build/production; Ctrl-C ends them all.
+production-local: .venv/.test
+	$(BIN)/python -m tests.production.local build/production
+
+test-production: .venv/.test
+	@$(PYTHON) tests/packages.py
+	$(BIN)/python -m pytest -q -m production tests/production
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -14,7 +14,7 @@ from crypto.refusal import Refused
 from portal.processes import settings
 from portal.rooms import ROOMS
 
-NAMES = frozenset({*settings.CLASSES, "jobs"})
+NAMES = frozenset({*settings.CLASSES, "jobs", "migrate"})
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,6 +32,9 @@ def arguments(verbs: Any) -> None:
         process = verbs.add_parser(name, help=told)
         process.add_argument("--settings")
         process.set_defaults(run=_run, process=name)
+    migrate = verbs.add_parser("migrate", help="bring the database up to date, with every role's rights and password")
+    migrate.add_argument("--settings")
+    migrate.set_defaults(run=_migrate)
     jobs = verbs.add_parser("jobs", help="jobs that failed too often: see them, try them again")
     jobs.add_argument("what", choices=("list", "replay"))
     jobs.add_argument("job", nargs="?", help="the id of a dead job; all of them without one")
@@ -46,6 +49,26 @@ def _run(given: argparse.Namespace) -> Mapping[str, Any]:
     told = settings.read(given.process, Path(given.settings) if given.settings else None, os.environ)
     asyncio.run(serving.run(given.process, told))
     return {"stopped": True}
+
+
+def _migrate(given: argparse.Namespace) -> Mapping[str, Any]:
+    told = settings.of(settings.Migrate, settings.told(settings.Migrate, given.settings, os.environ))
+    ran = asyncio.run(_brought_up_to_date(told))
+    terminal.say(given, f"数据库已更新:{len(ran)} 步", f"the database is up to date: {len(ran)} steps")
+    return {"steps": ran}
+
+
+async def _brought_up_to_date(told: settings.Migrate) -> list[str]:
+    from portal.processes import parts
+    from storage import engine, migrate
+
+    database = engine.open_postgres(told.database_url, pool_max=1)
+    try:
+        ran = await migrate.migrate(database)
+        await parts.grant(database, parts.passwords(told.passwords_file))
+        return ran
+    finally:
+        await database.close()
 
 
 def _jobs(given: argparse.Namespace) -> Mapping[str, Any]:

@@ -18,7 +18,6 @@ from portal import folder as folders
 from portal.folder import Folder
 from portal.processes import parts, settings
 from portal.processes.table import ROLES
-from storage import engine, migrate
 from storage.unit import Database, Unit
 from storage.world import Entropy, stamp
 
@@ -81,11 +80,8 @@ def port_names() -> list[str]:
 
 async def grant(database: Database, *, entropy: Entropy) -> dict[str, str]:
     """Give every role its rights and a fresh password; returns the passwords by process."""
-    await migrate.grant(database)
     passwords = {process: entropy(24).hex() for process in ROLES}
-    assert isinstance(database.engine, engine.HallPostgres)
-    script = "".join(f"ALTER ROLE {role} PASSWORD '{passwords[process]}';\n" for process, role in ROLES.items())
-    await database.engine.run_script(script)
+    await parts.grant(database, passwords)
     return passwords
 
 

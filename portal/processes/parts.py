@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ from crypto.trust import Trust
 from portal import folder as folders
 from portal.folder import Card, Folder
 from portal.processes.settings import Process
-from storage import engine
+from portal.processes.table import ROLES
+from storage import engine, migrate
 from storage.blobs import Blobs, FileBlobs
 from storage.ledger import Head, Ledger
 from storage.sql import Blind
@@ -135,6 +137,27 @@ def key(path: str) -> Ed25519Signer:
         return Ed25519Signer.from_pem(Path(path).read_bytes())
     except OSError as error:
         raise Refused("settings_unreadable", file=path) from error
+
+
+def passwords(path: str) -> dict[str, str]:
+    """The password of every process's role. Raises Refused: settings_unreadable, setting_missing."""
+    try:
+        told = tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused("settings_unreadable", file=path) from error
+    missing = sorted(set(ROLES) - set(told))
+    if missing:
+        raise Refused("setting_missing", name=missing[0])
+    return {process: str(told[process]) for process in ROLES}
+
+
+async def grant(base: Database, by_process: Mapping[str, str]) -> None:
+    """Give every role exactly its rights, and its password. Run as the owner of the tables."""
+    await migrate.grant(base)
+    assert isinstance(base.engine, engine.HallPostgres), "roles exist on PostgreSQL"
+    quoted = {process: password.replace("'", "''") for process, password in by_process.items()}
+    script = "".join(f"ALTER ROLE {ROLES[process]} PASSWORD '{quoted[process]}';\n" for process in ROLES)
+    await base.engine.run_script(script)
 
 
 def word(path: str) -> str:

@@ -81,3 +81,18 @@ def nginx(
 
 def _place(process: str, address: str) -> str:
     return f'location ~ "{address}" {{ proxy_pass http://{upstream(process)}; }}'
+
+
+def deployment(names: Sequence[tuple[str, str]], *, listening: frozenset[str], domain: str = "hall.example") -> str:
+    """deploy/nginx.conf: the proxy of docker-compose.yml. `names` are (service, process)."""
+    upstreams: dict[str, list[str]] = {}
+    for service, process in names:
+        if process in listening:
+            upstreams.setdefault(process, []).append(f"{service}:8000")
+    entries = {
+        entry: f"8443 ssl; server_name {domain if entry == 'public' else f'{entry}.{domain}'}" for entry in ENTRIES
+    }
+    tls = ("/run/secrets/tls_cert", "/run/secrets/tls_key")
+    http = nginx(upstreams, entries, tls=tls, rehearsal=False)
+    top = "# Written by portal/processes/routing.py; a test compares. One host name for every kind of visitor.\n"
+    return f"{top}events {{ worker_connections 4096; }}\nhttp {{\n{http}}}\n"

@@ -150,7 +150,8 @@ async def run(name: str, told: Process) -> None:
     try:
         await _begin(built, world)
         tasks = [asyncio.create_task(_work(worker, stop, pulse), name=worker.name) for worker in built.workers]
-        doors = _Door(built, told, metrics, world) if built.routes and getattr(told, "listen", "") else None
+        listens = bool(getattr(told, "listen", ""))
+        doors = _Door(built, told, metrics, world) if built.routes and listens else None
         if doors is not None:
             await doors.open()
         pulse.begun = True

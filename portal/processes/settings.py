@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from crypto.refusal import Refused
 
-S = TypeVar("S", bound="Process")
+S = TypeVar("S")
 PREFIX = "TRADEHALL_"
 
 
@@ -220,6 +220,25 @@ CLASSES: Mapping[str, type[Process]] = {
 """The settings of every process, by its name."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Migrate:
+    """migrate: run by hand before the processes. Whoever controls this can change tables and rights; they cannot change
+    what witnesses saw."""
+
+    database_url: str
+    """`postgresql://owner:password@host/name`, the owner of the tables. Whoever controls it can withhold, change or
+    lose state; they cannot read a bid, nor change the ledger unseen."""
+
+    passwords_file: str
+    """TOML: a password for every process. Whoever controls it can do what every role may; they cannot do what none
+    may."""
+
+
+def told(kind: type, path: str | None, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a file and the environment say to a settings class."""
+    return {**_of_file(Path(path) if path else None), **_of_environment(kind, environment)}
+
+
 def read(process: str, path: Path | None, environment: Mapping[str, str]) -> Process:
     """The settings of a process: the file's, then the environment's. Raises Refused: settings_unreadable,
     setting_unknown, setting_missing, setting_wrong."""
@@ -229,7 +248,7 @@ def read(process: str, path: Path | None, environment: Mapping[str, str]) -> Pro
 def of(kind: type[S], told: Mapping[str, Any]) -> S:
     """Settings from plain values. Raises as `read` does."""
     hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     for name in told:
         if name not in known:
             raise Refused("setting_unknown", name=name, known=", ".join(sorted(known)))
@@ -255,7 +274,7 @@ def _of_file(path: Path | None) -> dict[str, Any]:
         raise Refused("settings_unreadable", file=str(path)) from error
 
 
-def _of_environment(kind: type[Process], environment: Mapping[str, str]) -> dict[str, str]:
+def _of_environment(kind: type, environment: Mapping[str, str]) -> dict[str, str]:
     named = {PREFIX + field.name.upper(): field.name for field in fields(kind)}
     given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     for name in given:

@@ -1,0 +1,98 @@
+"""`make bench`: every table in a process of its own, then docs/benchmarks.md from what they kept.
+
+    python bench/run.py [NAME …] [--small]
+
+With names only these tables are made anew; the page always shows all that were kept in build/bench.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sqlite3
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import measure
+
+NAMES = ("sealing", "upload", "opening", "ledger", "draw", "scoring", "verifying", "burst", "statements")
+PAGE = measure.ROOT / "docs" / "benchmarks.md"
+PACKAGES = ("cryptography", "pyrage", "granian", "litestar", "piccolo", "asyncpg", "pandas")
+HEAD = """# Benchmarks
+
+Made by `make bench`; do not edit. Every number stands beside something public that was measured in the same run on the
+same machine, and the ratio is what travels to another machine. To repeat: `make bench` on a machine that does nothing
+else, or one table with `.venv/bin/python bench/run.py NAME`. The raw numbers lie in `build/bench/*.json`.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Make the tables; 1 if one could not be made. A missed goal is told in the page, it is no failure of the run."""
+    chosen = [name for name in arguments if not name.startswith("-")] or list(NAMES)
+    small = [each for each in arguments if each == "--small"]
+    failed = []
+    for name in chosen:
+        print(f"== {name}", flush=True)
+        machine = _machine()
+        script = measure.ROOT / "bench" / f"{name}.py"
+        if subprocess.run([sys.executable, str(script), *small], check=False).returncode != 0:
+            failed.append(name)
+        elif not small:
+            kept = measure.OUT / f"{name}.json"
+            told = json.loads(kept.read_text("utf-8"))
+            kept.write_text(json.dumps({**told, "machine": machine}, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    if not small:
+        PAGE.write_text(page(), "utf-8")
+        print(f"written: {PAGE.relative_to(measure.ROOT)}")
+    if failed:
+        print(f"could not be made: {' '.join(failed)}")
+    return 1 if failed else 0
+
+
+def page() -> str:
+    """docs/benchmarks.md from everything that was kept."""
+    parts = [HEAD]
+    for name in NAMES:
+        kept = measure.OUT / f"{name}.json"
+        if kept.exists():
+            parts.append(_section(json.loads(kept.read_text("utf-8"))))
+    return "\n".join(parts)
+
+
+def _section(told: dict[str, Any]) -> str:
+    lines = [f"## {told['title']}", "", told["how"], ""]
+    lines += ["| what | measured | beside it, same run | ratio | goal |", "|---|---|---|---|---|"]
+    for row in told["rows"]:
+        measured = f"{measure.number(row['value'])} {row['unit']}".strip()
+        beside, ratio, goal = "", "", ""
+        if row["beside_value"] is not None:
+            beside = f"{row['beside']}: {measure.number(row['beside_value'])} {row['unit']}".strip()
+        if row["ratio"] is not None:
+            ratio = f"{row['ratio']:.2f}"
+        if row["goal"] is not None:
+            met = "met" if row["met"] else "**missed**"
+            goal = f"≤ {measure.number(row['goal'])} {row['unit']}".strip() + f": {met}"
+        lines.append(f"| {row['what']} | {measured} | {beside} | {ratio} | {goal} |")
+    return "\n".join([*lines, "", f"*{told['machine']}*", ""])
+
+
+def _machine() -> str:
+    """The machine and the versions, and how busy it was before the table was begun."""
+    cpu = re.findall(r"model name\s+: (.*)", Path("/proc/cpuinfo").read_text())
+    kib = int(re.findall(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[0])
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    load = os.getloadavg()[0]
+    return (
+        f"{os.cpu_count()} cores ({cpu[0] if cpu else platform.machine()}), {kib / (1 << 20):.0f} GiB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {versions}; "
+        f"load average before the table: {load:.1f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

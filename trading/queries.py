@@ -99,7 +99,12 @@ async def file_segments(unit: Unit, lot: str, sha256: str) -> tuple[Mapping[str,
     row = await unit.object.read("", sha256)
     if entry is None or row is None:
         raise Refused("file_unknown", lot=lot, sha256=sha256)
-    return entry, list(msgspec.json.decode(row["data"])["segments"])
+    return entry, segments_of(row)
+
+
+def segments_of(row: Mapping[str, Any]) -> list[str]:
+    """The blobs that hold a file, from its object."""
+    return list(msgspec.json.decode(row["data"])["segments"])
 
 
 async def tail(unit: Unit, tender_id: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from trading.counter import problems
 
 FAILURES_MAX = 10
 """A worker that failed so often in a row makes the process unhealthy."""
+CONNECTIONS_MAX = 4096
 BEGIN_SECONDS_MAX = 60.0
 DRAIN_SECONDS = 0.5
 END_SECONDS_MAX = 25.0
@@ -185,6 +186,9 @@ class _Door:
             port=int(port),
             interface=Interfaces.ASGI,
             log_enabled=False,
+            # The embedded server's own 128 would leave the 129th bidder of a deadline's last second outside.
+            backlog=CONNECTIONS_MAX,
+            backpressure=CONNECTIONS_MAX,
             websockets=False,
             http1_settings=HTTP1Settings(),
         )

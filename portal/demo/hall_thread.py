@@ -13,7 +13,7 @@ from portal import serve
 from portal.running import Running
 
 T = TypeVar("T")
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 180.0
 
 
 class HallThread:

@@ -27,7 +27,7 @@ OPENING_MAX = timedelta(hours=3)
 ROUNDS_MAX = 40
 Seen = Callable[[str, Step], None]
 BUSY = frozenset({State.CLOSED.value, State.SHORT.value, State.FROZEN.value, State.OPENING.value})
-FLUSH_SECONDS_MAX = 10.0
+FLUSH_SECONDS_MAX = 120.0
 TOLD_TO_ALL = frozenset({"publish_tender", "amend", "publicise"})
 """Periods run from these, so the clock waits until they were witnessed: a witness that looked only after a jump would
 stamp them weeks later, and check 3 counts by the stamps."""

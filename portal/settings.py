@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
 from crypto.refusal import Refused
-from storage import s3
+from storage import dialects, s3
 
 PREFIX = "TRADEHALL_"
 
@@ -42,7 +42,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         if name.startswith(PREFIX) and name not in names and name not in own:
             raise Refused("setting_unknown", name=name, known=", ".join(sorted(names)))
     read_ = Settings(**{field: environment.get(name, "") for name, field in names.items()})
-    _scheme("database_url", read_.database_url, {"postgresql", "postgres"})
+    _scheme("database_url", read_.database_url, {"postgresql", "postgres", *dialects.COCKROACH_SCHEMES})
     _scheme("blobs_url", read_.blobs_url, {"s3", "s3+http"})
     _scheme("broker_url", read_.broker_url, {"redis", "rediss", "amqp", "amqps"})
     return read_

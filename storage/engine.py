@@ -25,7 +25,7 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType
 from piccolo.querystring import QueryString
 
-from storage import crash
+from storage import crash, dialects
 from storage.ports import Busy, Conflict, Duplicate, Row, Session
 from storage.sql import Args, Blind, SqlSession, Statements
 from storage.unit import Database
@@ -35,8 +35,6 @@ T = TypeVar("T")
 BUSY_SECONDS = 10
 READERS = 3
 POOL_MAX = 8
-_SHARE = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))"
-_SEIZE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _TAIL_OF = "SELECT hall_tail_of($1, $2) AS leaf"
 
 
@@ -56,7 +54,8 @@ def open_postgres(
     blind: Blind | None = None,
     records_for_others: bool = False,
 ) -> Database:
-    """The database at this address; connects when first used. Start-up fails there, not here.
+    """The database at this address (`cockroach://` for CockroachDB, storage/dialects.py); connects when first used.
+    Start-up fails there, not here.
 
     `blind` names columns that the role may not read. With `records_for_others` the database tells which private act of
     a person is the last one, because this role may not read it.
@@ -302,7 +301,8 @@ class HallPostgres(PostgresEngine):
     def __init__(
         self, dsn: str, *, pool_max: int = POOL_MAX, blind: Blind | None = None, records_for_others: bool = False
     ) -> None:
-        super().__init__(config={"dsn": dsn})
+        self.dialect, address = dialects.of(dsn)
+        super().__init__(config={"dsn": address})
         self.statements = 0
         self._pool_max = pool_max
         self._opening = asyncio.Lock()
@@ -325,7 +325,9 @@ class HallPostgres(PostgresEngine):
                 wire = PostgresWire(self, transaction.connection)
                 if bearer:
                     await wire.fetch("SELECT set_config('tradehall.bearer', $1, true)", [bearer])
-                yield SqlSession(wire, self._texts, share=_SHARE, seize=_SEIZE, tail_of=self._tail_of)
+                yield SqlSession(
+                    wire, self._texts, share=self.dialect.share, seize=self.dialect.seize, tail_of=self._tail_of
+                )
 
     def transaction(self, allow_nested: bool = False) -> SafeTransaction:
         """Piccolo's own way in, for queries written with its Table classes."""

@@ -71,6 +71,8 @@ async def _run(database: Database, hashes: Sequence[str] | None) -> list[str]:
     if not isinstance(engine, HallSQLite | HallPostgres):
         return []
     await engine.run_script(_TABLE)
+    if isinstance(engine, HallPostgres) and engine.dialect.before:
+        await engine.run_script(engine.dialect.before)
     rows = await engine.run('SELECT "number", "name", "sha256" FROM "migration" ORDER BY "number"')
     ran = {int(row["number"]): row for row in rows}
     known = steps("sqlite" if isinstance(engine, HallSQLite) else "postgres")
@@ -88,5 +90,6 @@ async def _run(database: Database, hashes: Sequence[str] | None) -> list[str]:
             continue
         said = f"INSERT INTO \"migration\" VALUES ({step.number}, '{step.name}', '{step.sha256}');"
         begin = "BEGIN IMMEDIATE" if isinstance(engine, HallSQLite) else "BEGIN"
-        await engine.run_script(f"{begin};\n{step.sql}\n{said}\nCOMMIT;")
+        text = engine.dialect.migration(step.sql) if isinstance(engine, HallPostgres) else step.sql
+        await engine.run_script(f"{begin};\n{text}\n{said}\nCOMMIT;")
     return [step.name for step in known if step.number not in ran]

@@ -179,7 +179,13 @@ class SqlSession:
     """A Session that speaks SQL over a wire. How locks are taken is the engine's own (see `share` and `seize`)."""
 
     def __init__(
-        self, wire: Wire, statements: Statements, *, share: str = "", seize: str = "", tail_of: str = ""
+        self,
+        wire: Wire,
+        statements: Statements,
+        *,
+        share: Sequence[str] = (),
+        seize: Sequence[str] = (),
+        tail_of: str = "",
     ) -> None:
         self._wire = wire
         self._statements = statements
@@ -230,12 +236,12 @@ class SqlSession:
         return str((await self._wire.fetch(self._tail_of, [tender_id, actor]))[0]["leaf"] or "")
 
     async def share(self, name: str) -> None:
-        if self._share:
-            await self._wire.fetch(self._share, [name])
+        for text in self._share:
+            await self._wire.fetch(text, [name])
 
     async def seize(self, name: str) -> None:
-        if self._seize:
-            await self._wire.fetch(self._seize, [name])
+        for text in self._seize:
+            await self._wire.fetch(text, [name])
 
 
 def changed_columns(spec: Spec) -> list[str]:

@@ -114,6 +114,7 @@ def _serve(arguments: argparse.Namespace) -> Mapping[str, Any]:
     if bool(arguments.tls_cert) != bool(arguments.tls_key):
         raise terminal.Unreadable("--tls-cert and --tls-key go together")
     tls = (Path(arguments.tls_cert), Path(arguments.tls_key)) if arguments.tls_cert else None
+    serve.check_tls(arguments.host, tls=tls is not None, demo=arguments.demo)
     asyncio.run(_serve_until_stopped(arguments, tls))
     return {"stopped": True}
 

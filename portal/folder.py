@@ -12,11 +12,11 @@ cannot open a bid, because no trustee's key is ever in this folder. In a demo ha
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,18 @@ class Folder:
         signer = P256Signer.from_pem(path.read_bytes())
         return Authority(signer.private, signer.certificate)
 
+    def trustees_here(self) -> frozenset[str]:
+        """Trustees whose keys lie in this folder: ids of trustees' key folders, and every signing key (hex) found."""
+        found: set[str] = set()
+        for child in self.path.iterdir():
+            if child.is_dir() and child != self.blobs:
+                for card in child.rglob("trustee.json"):
+                    found.add(_trustee_of(card))
+                for pem in child.rglob("*.pem"):
+                    with contextlib.suppress(Refused):
+                        found.add(Ed25519Signer.from_pem(pem.read_bytes()).key.hex())
+        return frozenset(found - {""})
+
     @property
     def trust_bytes(self) -> bytes | None:
         """trust.json, or None while roots and witnesses have not enrolled."""
@@ -127,7 +139,7 @@ def load(path: Path) -> Folder:
     return Folder(path, card)
 
 
-@contextmanager
+@contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a hall's folder for this process alone. Raises Refused("hall_running") while another holds it: two
     clockworks on one folder would do no harm to the ledger, but nobody means to start them."""
@@ -154,6 +166,14 @@ def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def write_secret(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read."""
     write(path, data, mode=0o600)
+
+
+def _trustee_of(card: Path) -> str:
+    try:
+        told = json.loads(card.read_text("utf-8"))
+    except ValueError:
+        return ""
+    return str(told.get("trustee", "")) if isinstance(told, dict) else ""
 
 
 def _encode(value: Mapping[str, object]) -> bytes:

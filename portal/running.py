@@ -92,6 +92,7 @@ async def open_hall(folder: Folder, *, world: World, settings: Settings) -> Runn
         trust=folder.trust,
         rulebooks=(construction.NATIONAL,),
         entropy=world.entropy,
+        trustees_here=folder.trustees_here,
         authority=folder.authority(),
     )
     log_key = folder.key("log")

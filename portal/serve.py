@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import resource
 import signal
 import socket
@@ -98,6 +99,17 @@ def seen_by_witnesses(folder: folders.Folder) -> Mapping[str, WitnessLatest]:
         return lambda: asyncio.to_thread(path.read_bytes)
 
     return {path.parent.name: latest(path) for path in folder.demo.glob("witnesses/*/latest")}
+
+
+def check_tls(host: str, *, tls: bool, demo: bool) -> str:
+    """A real hall speaks TLS to everybody but its own machine: tokens and uploads would be readable on the way, and a
+    proxy that ends TLS stands on the same machine. Returns the host. Raises Refused("tls_required")."""
+    loopback = host == "localhost"
+    with contextlib.suppress(ValueError):
+        loopback = loopback or ipaddress.ip_address(host).is_loopback
+    if not (tls or demo or loopback):
+        raise Refused("tls_required", host=host)
+    return host
 
 
 def _allow_files(wanted: int) -> None:

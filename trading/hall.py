@@ -34,6 +34,8 @@ class Hall:
     trust: Trust
     rulebooks: Sequence[Rulebook]
     entropy: Callable[[int], bytes]
+    trustees_here: Callable[[], frozenset[str]] = frozenset
+    """Trustees whose keys lie in the hall's own folder, by id or signing key (hex); none may, in a real hall."""
     authority: Authority | None = None
     """The authority that issues certificates in a rehearsal; a real hall has none and takes licensed ones."""
 

@@ -31,16 +31,23 @@ class Result:
 
 
 async def act_of(unit: Unit, tender: Tender, kind: str) -> dict[str, Any]:
-    """The last public act of this kind. Raises Refused("act_missing")."""
+    """The last public act of this kind: `opened`, `scores_locked` or `report`. Raises Refused before it is there:
+    lot_not_opened_yet, evaluation_not_finished, report_not_handed_in."""
     found = await unit.event.find({"lot": tender.lot, "kind": kind}, order=("-seq",), limit=1)
     if not found:
-        raise Refused("act_missing", kind=kind)
+        match kind:
+            case "opened":
+                raise Refused("lot_not_opened_yet", state=tender.state.value)
+            case "report":
+                raise Refused("report_not_handed_in", state=tender.state.value)
+            case _:
+                raise Refused("evaluation_not_finished", state=tender.state.value)
     body: dict[str, Any] = found[0]["body"]
     return body
 
 
 async def load(unit: Unit, tender: Tender) -> Result:
-    """Record and ranking of an evaluated tender. Raises Refused("act_missing") before that."""
+    """Record and ranking of an evaluated tender. Raises what act_of refuses before that."""
     opened = await act_of(unit, tender, "opened")
     locked = await act_of(unit, tender, "scores_locked")
     record = await tenders.object_json(unit, tender.lot, opened["record_hash"])

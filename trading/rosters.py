@@ -94,6 +94,20 @@ async def choose(unit: Unit, *, document: TenderDocument, rulebook: Rulebook, ha
     return Chosen(roster, seats, {name: str(key) for name, key in opening.items()}, signers["body"])
 
 
+async def check_keys_elsewhere(unit: Unit, chosen: Chosen, *, hall: Hall) -> Chosen:
+    """A real hall holds no key of its roster: with it whoever owns the machine is that trustee, and nobody can tell.
+
+    A rehearsal says of itself that it holds them all. Raises Refused("roster_key_held_by_the_hall").
+    """
+    if hall.rehearsal:
+        return chosen
+    here, known = hall.trustees_here(), await certified(unit)
+    for id_ in (each for lock in chosen.seats for each in lock):
+        if id_ in here or known[id_].key in here:
+            raise Refused("roster_key_held_by_the_hall", trustee=id_)
+    return chosen
+
+
 async def take(unit: Unit, chosen: Chosen, *, tender_id: str) -> None:
     """Mark the keys as used by this tender; Conflict when another tender took one of them in between."""
     for key in chosen.keys:

@@ -43,6 +43,8 @@ async def import_pool(cmd: ImportPool, *, actor: Actor, now: datetime, unit: Uni
 
     Raises Refused: register_not_base64, register_* when the file as a whole cannot be read.
     """
+    # Who may not import is told so before anything of the file is looked at.
+    actor.must(Permission.POOL_IMPORT, now=now, power=cmd.power)
     try:
         data = base64.b64decode(cmd.data, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "threats.md"
+BOX = ("box", "commands", "uploads", "ceremony", "opening", "announcement", "reading", "objections", "trustee_commands")
+"""Where bids are taken and opened; pages refuse in their own words (bidding/door)."""
 ATTACKS = (
     "two polynomials, {1,2,3} → S and {3,4,5} → S'",
     "garbage share to a colluding trustee",
@@ -70,7 +72,8 @@ def test_every_attack_has_a_test_that_exists() -> None:
 
 def test_every_refusal_of_the_box_has_a_test_that_names_it() -> None:
     rows = table("Refusals of the box, each with its test")
-    assert codes("bidding") - set(rows) == set(), "without a row"
+    raised = {code for name in BOX for code in re.findall(r'"(\w+)"', (ROOT / f"bidding/{name}.py").read_text("utf-8"))}
+    assert (codes("bidding") & raised) - set(rows) == set(), "without a row"
     order = re.findall(r"`(\w+)`", (ROOT / "bidding/box.py").read_text("utf-8").split('"""')[1].split("Whoever")[0])
     assert set(order) - {"received_at"} - set(rows) == set(), "in the order of the box, without a row"
     for code, tests in rows.items():

@@ -89,6 +89,7 @@ async def publish_tender(cmd: PublishTender, *, actor: Actor, now: datetime, uni
     if document.rehearsal is not hall.rehearsal:
         raise Refused("rehearsal_must_be_said", rehearsal=hall.rehearsal)
     chosen = await rosters.choose(unit, document=document, rulebook=book, hall=hall)
+    await rosters.check_keys_elsewhere(unit, chosen, hall=hall)
     sealing = document.sealing
     fields = {
         "lot": cmd.lot,

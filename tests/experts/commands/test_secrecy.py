@@ -15,8 +15,8 @@ from litestar.testing import AsyncTestClient
 
 from crypto import words
 from crypto.refusal import Refused
+from experts.commands import pool, scoring
 from experts.commands import room as doorway
-from experts.commands import scoring
 from experts.door import routes as door
 from experts.verbs import VERBS
 from storage.blobs import FileBlobs
@@ -232,3 +232,12 @@ async def test_a_register_is_put_as_a_file_and_told_line_by_line(stage, tmp_path
         assert bare.json()["code"] == "power_code_missing"
         other = await token(stage, "somebody", "", Role.OWNER)
         assert (await opened.put(path, content=good, headers=other)).status_code == 403
+
+
+async def test_who_may_not_import_is_told_so_before_the_file_is_looked_at(stage) -> None:
+    cmd = pool.ImportPool(data="no base64!", name="x.csv", power=None)
+    with pytest.raises(Refused, match="permission_denied"):
+        await stage.do(pool.import_pool, cmd, stage.actor(Role.OWNER))
+    with pytest.raises(Refused, match="register_not_base64"):
+        cmd = pool.ImportPool(name="x.csv", data="no base64!", power="C-003")
+        await stage.do(pool.import_pool, cmd, stage.actor(Role.CENTRE))

@@ -23,6 +23,7 @@ from portal import preview
 from portal.front import pages as front
 from supervision.door import pages as watch
 from trading.account import pages as account
+from trading.centre import pages as centre
 from trading.counter.page import static
 from trading.counter.page.pages import Link, Pages, Sign
 from trading.counter.service import Service
@@ -54,6 +55,15 @@ def routes(
     on_the_spot = {"zh": "开标大厅", "en": "Opening hall", "templates": [opening_hall.TEMPLATES], **common}
     bidders_spot, owners_spot = Pages(service, door="bidder", **on_the_spot), Pages(service, door="desk", **on_the_spot)
     accounts = Pages(service, door="account", zh="账户", en="Account", templates=[account.TEMPLATES], **common)
+    centres = Pages(
+        service,
+        door="centre",
+        zh="交易中心",
+        en="Trading centre",
+        templates=[centre.TEMPLATES, desk.TEMPLATES],
+        nav=centre.NAV,
+        **common,
+    )
     owners = Pages(
         service,
         door="desk",
@@ -88,6 +98,7 @@ def routes(
         bidders_spot.router(opening_hall.bidder_routes(bidders_spot)),
         owners_spot.router(opening_hall.desk_routes(owners_spot)),
         accounts.router(account.routes(accounts)),
+        centres.router(centre.routes(centres, experts=DRAW)),
         owners.router([*desk.routes(owners, preview=preview.sample, draw=DRAW), *reading_pages.routes(owners, room)]),
         supervisors.router([*watch.routes(supervisors, room), *reading_pages.routes(supervisors, room)]),
         experts.router([*expert.routes(experts), *reading_pages.routes(experts, room)]),

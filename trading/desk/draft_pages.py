@@ -192,7 +192,8 @@ def routes(pages: Pages, preview: Preview) -> list[Any]:
         if step is steps.SCHEDULE:
             given = str(filled.values.get("schedule.deadline") or "")
             start = date.fromisoformat(str(filled.values.get("planned") or _planned(kept)))
-            end = calendar.legal_day(instant(given)) if given else plan.earliest(start, book())["deadline"]
+            first = plan.earliest(start, book())["deadline"]
+            end = max(first, calendar.legal_day(instant(given))) if given else first
             days = int(filled.values.get("schedule.publicity_days") or 3)
             shown["lines"] = plan.lines(start, end, publicity_days=min(days, 365), rulebook=book())
         return pages.show(

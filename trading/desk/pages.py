@@ -114,7 +114,8 @@ async def tenders_of(unit: Unit, actor: Actor) -> list[Tender]:
     if actor.role is Role.OWNER:
         rows = await unit.tender.find({"owner": actor.organisation}, order=("-deadline",), limit=TENDERS_MAX)
     else:
-        lots = await unit.project.find({"agent": actor.organisation, "state": "lot"}, order=("-code",), limit=TENDERS_MAX)
+        own = {"agent": actor.organisation, "state": "lot"}
+        lots = await unit.project.find(own, order=("-code",), limit=TENDERS_MAX)
         rows = await unit.tender.find({"lot": In(tuple(one["code"] for one in lots))}, order=("-deadline",))
     return [from_json(row["body"]["tender"]) for row in rows]
 

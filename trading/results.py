@@ -32,14 +32,14 @@ class Result:
 
 async def act_of(unit: Unit, tender: Tender, kind: str) -> dict[str, Any]:
     """The last public act of this kind: `opened`, `scores_locked` or `report`. Raises Refused before it is there:
-    lot_not_opened_yet, evaluation_not_finished, report_not_handed_in."""
+    lot_not_opened_yet, evaluation_not_finished, panel_report_missing."""
     found = await unit.event.find({"lot": tender.lot, "kind": kind}, order=("-seq",), limit=1)
     if not found:
         match kind:
             case "opened":
                 raise Refused("lot_not_opened_yet", state=tender.state.value)
             case "report":
-                raise Refused("report_not_handed_in", state=tender.state.value)
+                raise Refused("panel_report_missing", state=tender.state.value)
             case _:
                 raise Refused("evaluation_not_finished", state=tender.state.value)
     body: dict[str, Any] = found[0]["body"]

@@ -19,7 +19,7 @@ from trading.lifecycle import State
     [
         ("opened", "lot_not_opened_yet"),
         ("scores_locked", "evaluation_not_finished"),
-        ("report", "report_not_handed_in"),
+        ("report", "panel_report_missing"),
     ],
 )
 def test_too_early_says_what_is_not_done_yet(kind: str, code: str) -> None:

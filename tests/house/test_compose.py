@@ -1,4 +1,4 @@
-"""docker-compose.yml has the services, commands, users and variables of portal/processes, as `make production-local` has.
+"""docker-compose.yml has the services, commands, users and variables of portal/processes, as the local hall has.
 
 And what no process says of itself: networks apart, nothing writable, no privileges, limits, a trust sentence each.
 """

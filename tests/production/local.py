@@ -1,6 +1,6 @@
 """`make production-local`: a rehearsal's production hall on loopback, until Ctrl-C.
 
-    python -m tests.production.local FOLDER      settings, logs, keys and data under FOLDER; begun afresh every time
+python -m tests.production.local FOLDER      settings, logs, keys and data under FOLDER; begun afresh every time
 """
 
 from __future__ import annotations

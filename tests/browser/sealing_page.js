@@ -130,43 +130,52 @@ const asked = {
     return { signed, by: (await verifyAct(signed))[0].by };
   },
 
-  async inWorker({ uscc, trust, lot, opening, files, passphrase, evidence, spoil }) {
-    const session = new Session(lot);
-    await session.check(utf8(trust), evidenceOf(evidence));
-    const identity = await keys.identity(uscc);
+  /** The whole way of one bid: checked, sealed in the worker, sent, proved. */
+  async handIn({ uscc, trust, lot, opening, files, passphrase }) {
+    const session = new Session(lot, { hall: { headers: { authorization: "Bearer t" } } });
+    await session.check(utf8(trust));
     const told = [];
-    const started = performance.now();
     const sealed = await session.seal({
-      identity, version: 1, opening, passphrase,
+      identity: await keys.identity(uscc), version: await session.nextVersion(), opening, passphrase,
       files: files.map((file) => ({ file: new File([content(file)], file.name), envelope: 1 })),
       onProgress: ({ phase, done, total }) => told.push([phase, done / total]),
     });
-    const seconds = (performance.now() - started) / 1000;
-    const again = await new Session(lot);
-    await again.check(utf8(trust), evidenceOf(evidence));
-    const reopened = await again.reopen({ version: 1 });
+    const unsaved = await session.submit({ recoverySaved: false }).catch((error) => error.code);
+    const stages = [];
+    let sent = 0;
+    const handed = await session.submit({
+      recoverySaved: true,
+      onStage: (stage) => stages.push(stage),
+      onProgress: ({ done, total }) => (sent = done / total),
+    });
+    const parts = told.map(([, part]) => part);
     return {
-      seconds, stored: sealed.stored, phases: [...new Set(told.map(([phase]) => phase))], d: sealed.d,
-      least: Math.min(...told.map(([, part]) => part)), most: Math.max(...told.map(([, part]) => part)),
-      same: reopened.d === sealed.d, bytes: sealed.blob.size, recovery: toHex(sealed.recovery),
-      file: files.reduce((sum, { size }) => sum + size, 0) < 2 ** 23 ? toBase64(new Uint8Array(await sealed.blob.arrayBuffer())) : "",
+      stored: sealed.stored, phases: [...new Set(told.map(([phase]) => phase))], stages, stage: handed.stage, sent,
+      least: Math.min(...parts), most: Math.max(...parts), unsaved, d: sealed.d, recovery: toHex(sealed.recovery),
     };
   },
 
-  /** The self-test over a sealed file of which one thing was changed. */
-  async selfTest(vectors, c, change) {
-    const given = givenBid(vectors, c);
-    const { blob, recovery } = await sealBid(given);
-    const file = new Uint8Array(await blob.arrayBuffer());
-    if (change.at !== undefined) file[change.at < 0 ? file.length + change.at : change.at] ^= 1;
-    const kept = change.recovery ? recovery.map((byte, at) => (at === 60 ? byte ^ 1 : byte)) : recovery;
-    const digests = { 0: [], 1: [] };
-    for (const { blob: each } of given.files) digests[1].push((await facts(each)).digests);
-    if (change.file) digests[1][0] = [entropies.system(32)];
-    const { tender, identity, passphrase } = given;
+  /** After a reload: the sealed file is taken up from the browser's storage and handed in again. */
+  async handInAgain({ trust, lot }) {
+    const session = new Session(lot, { hall: { headers: { authorization: "Bearer t" } } });
+    await session.check(utf8(trust));
+    const { d } = await session.reopen({ version: 1 });
+    const { stage } = await session.submit({ recoverySaved: true });
+    return { d, stage };
+  },
+
+  /** The self-test over a sealed file, something changed. */
+  async selfTest(vectors, c, { file, recovery }, change) {
+    const { tender, identity, passphrase } = givenBid(vectors, c);
+    const whole = Uint8Array.from(atob(file), (sign) => sign.charCodeAt(0));
+    if (change.at) whole[change.at] ^= 1;
+    if (change.tender_id) tender.tenderId = fromHex(change.tender_id);
+    if (change.envelopes) tender.envelopes = change.envelopes;
+    if (change.roster) tender.roster = decodeRoster(fromHex(change.roster));
     return selfTest({
-      blob: new Blob([change.cut ? file.subarray(0, change.cut) : file]), recovery: kept,
-      passphrase: change.passphrase ?? passphrase, tender, spki: identity.spki, bidder: identity.bidder, digests,
+      blob: new Blob([change.cut ? whole.subarray(0, change.cut) : whole]), recovery: fromHex(recovery),
+      passphrase: change.passphrase ?? passphrase, tender, spki: identity.spki, bidder: change.bidder ?? identity.bidder,
+      digests: { 0: [], 1: [] },
     });
   },
 

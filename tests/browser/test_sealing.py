@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +17,12 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bidding.client import bidfile
-from crypto import certificates, signing, trust
+from bidding.door.sealing import scripts
+from crypto import certificates, signing, trust, words
+from crypto.refusal import Refused
 from crypto.roster import Lock, Roster
 from crypto.sealing import body, envelope, header, hpke, lock, manifest, recovery
+from crypto.terminal import Unreadable
 from tests.browser import sealing
 from tests.browser.sealing import Refusal, ask
 
@@ -185,9 +189,13 @@ def test_what_the_browser_seals_with_its_own_entropy_python_opens(page: Page, nu
     assert [entry["name"] for entry in told.manifest["files"]] == [file["name"] for file in files]
 
 
-def test_hpke_seals_as_rfc_9180_says(page: Page) -> None:
-    (vector, *_) = json.loads((VECTORS / "rfc9180/base-x25519-p256-aes256gcm.json").read_text())
-    pytest.skip("no vector of suite 0x0020/0x0001/0x0002") if vector["aead_id"] != 2 else None
+def test_the_ephemeral_key_is_rfc_9180s(page: Page) -> None:
+    cases = json.loads((VECTORS / "rfc9180/base-x25519-p256-aes256gcm.json").read_text())
+    x25519 = [case for case in cases if case["kem_id"] == 0x20]
+    assert x25519
+    for case in x25519:
+        made = ask(page, "hpke", {"pk": case["pkRm"], "info": case["info"], "ekm": case["ikmE"], "plaintext": "00"})
+        assert made["enc"] == case["enc"]
 
 
 def test_hpke_with_a_chosen_ephemeral_key_is_opened_by_the_library(page: Page) -> None:
@@ -265,3 +273,94 @@ def test_receipts_are_graded_and_refused_in_the_page(page: Page, case: Any) -> N
         assert refused(page, "receipt", given) == case["code"]
     else:
         assert ask(page, "receipt", given) == {"grade": case["grade"], "index": case["index"]}
+
+
+class Sealed:
+    """A sealed file of Python's, of which one thing can be changed."""
+
+    def __init__(self, page: Page) -> None:
+        self.case = next(case for case in BIDS["cases"] if case["name"] == "no file")
+        self.file = base64.b64decode(ask(page, "bid", COMMON, self.case)["file"])
+        self.keep = self.case["expected"]["recovery"]
+
+
+@pytest.fixture(scope="module")
+def sealed(page: Page) -> Sealed:
+    return Sealed(page)
+
+
+def test_bid_files_that_were_changed_are_refused_as_python_refuses_them(
+    page: Page, sealed: Sealed, tmp_path: Path
+) -> None:
+    path, drawn = tmp_path / "F.bid", random.Random("changes")
+    data = sealed.file
+    index_at = len(data) - 44 - int.from_bytes(data[-12:-8], "big")
+    places = [0, 7, index_at - 1, index_at, len(data) - 44, len(data) - 9, len(data) - 1]
+    places += [drawn.randrange(index_at, len(data)) for _ in range(10)]
+    wrong = [data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :] for at in places]
+    wrong += [b"", data[:-1], data[:100], data + b"\0", data[:index_at] + data[index_at - 1 :]]
+    index = data[index_at:-44].decode()
+    for field, other in (("version", "x"), ("lot", "roster"), (sealed.case["tender"]["tender_id"][:8], "00000000")):
+        wrong.append(reindexed(data[:index_at], index.replace(field, other).encode()))
+    for old, new in (('"v":1', '"v":2'), ('"v":1', '"v":1,"w":1'), ('{"', '{ "')):
+        wrong.append(reindexed(data[:index_at], index.replace(old, new, 1).encode()))
+    wrong.append(reindexed(data[:index_at][:-1], index.encode()))
+    refusals = 0
+    for changed in wrong:
+        path.write_bytes(changed)
+        try:
+            bid = bidfile.read(path)
+        except Unreadable:
+            assert refused(page, "readBidFile", changed.hex()) == "bid_file_unreadable"
+        except Refused as error:
+            assert refused(page, "readBidFile", changed.hex()) == error.code
+        else:
+            # Bodies are judged segment by segment, where they go.
+            assert ask(page, "readBidFile", changed.hex()) == bid.digest.hex()
+            continue
+        refusals += 1
+    assert refusals > 15
+
+
+def reindexed(bodies: bytes, index: bytes) -> bytes:
+    """A bid file whose frame is right around any index."""
+    return bodies + index + hashlib.sha256(index).digest() + len(index).to_bytes(4, "big") + b"FDIBLAES"
+
+
+def test_attack_altered_segment(page: Page, sealed: Sealed) -> None:
+    given = {"file": base64.b64encode(sealed.file).decode(), "envelope": 1, "number": 0, "at": 1000}
+    assert refused(page, "segment", given) == "bid_file_changed"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"tender_id": "00" * 32}, "tender"),
+        ({"envelopes": [0]}, "envelope"),
+        ({"roster": BIDS["cases"][1]["tender"]["roster"]}, "roster"),
+        ({"at": 200}, "bid_file_changed"),
+        ({"cut": -100}, "bid_file_unreadable"),
+        ({"passphrase": "another passphrase"}, "recovery_passphrase"),
+        ({"bidder": {"name": "别的公司", "uscc": "91440101MA5CTR0001"}}, "manifest_ids"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_self_test_says_what_the_opening_would_have_said(
+    page: Page, sealed: Sealed, change: dict[str, Any], problem: str
+) -> None:
+    given = {"file": base64.b64encode(sealed.file).decode(), "recovery": sealed.keep}
+    with pytest.raises(Refusal) as caught:
+        ask(page, "selfTest", COMMON, sealed.case, given, change)
+    assert (caught.value.code, caught.value.facts["problem"]) == ("self_test_failed", problem)
+
+
+def test_a_file_that_changes_while_it_is_sealed_is_no_bid(page: Page) -> None:
+    case = next(case for case in BIDS["cases"] if case["name"] == "some MiB")
+    assert refused(page, "changedFile", COMMON, case) == "file_hash"
+
+
+def test_every_code_of_the_page_has_words() -> None:
+    table = words.load("crypto", "storage", "trading", "bidding", "experts", "supervision", "portal", "bidding.client")
+    text = b"".join(scripts.scripts().values()).decode()
+    codes = set(re.findall(r'new Refused\(\s*"([a-z_0-9]+)"', text))
+    assert len(codes) > 60 and sorted(codes - set(table)) == []

@@ -118,8 +118,14 @@ async function readIndex(blob) {
   const framed = equal(magic, MAGIC) && equal(tail.subarray(36), END);
   if (!framed || length < 1 || length > INDEX_BYTES_MAX || bodiesEnd < MAGIC.length) throw unreadable;
   const index = await part(bodiesEnd, bodiesEnd + length);
-  if (!equal(await sha256(index), tail.subarray(0, 32))) throw unreadable;
-  const value = jcs.loads(index, INDEX_BYTES_MAX);
-  if (typeof value !== "object" || value === null) throw new Refused("bid_file_index");
+  const wrong = new Refused("bid_file_index");
+  if (!equal(await sha256(index), tail.subarray(0, 32))) throw wrong;
+  let value;
+  try {
+    value = jcs.loads(index, INDEX_BYTES_MAX);
+  } catch {
+    throw wrong;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong;
   return { index: value, bodiesEnd };
 }

@@ -82,8 +82,11 @@ class Watch:
 class Broadcaster:
     """The watches of one process. `render` gives the parts of a scene in a language."""
 
-    def __init__(self, database: Database, *, world: World, hall: Hall, render: Render) -> None:
+    def __init__(
+        self, database: Database, *, world: World, hall: Hall, render: Render, listeners_max: int = LISTENERS_MAX
+    ) -> None:
         self._database, self._world, self._hall, self._render = database, world, hall, render
+        self._listeners_max = listeners_max
         self._watches: dict[str, Watch] = {}
         self._task: asyncio.Task[None] | None = None
         self.polls = 0
@@ -99,8 +102,8 @@ class Broadcaster:
 
         Raises Refused: lot_unknown, opening_hall_full.
         """
-        if self.listeners >= LISTENERS_MAX:
-            raise Refused("opening_hall_full", limit=LISTENERS_MAX)
+        if self.listeners >= self._listeners_max:
+            raise Refused("opening_hall_full", limit=self._listeners_max)
         known = self._watches.get(lot)
         if known is not None:
             return known.tender_id

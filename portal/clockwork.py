@@ -43,10 +43,14 @@ async def run(running: Running, stop: asyncio.Event) -> None:
     tidied: datetime | None = None
     while not stop.is_set():
         running.wake.clear()
-        await turn(running)
-        if tidied is None or running.world.now() - tidied >= TIDY_EVERY:
-            await tidy(running)
-            tidied = running.world.now()
+        try:
+            await turn(running)
+            if tidied is None or running.world.now() - tidied >= TIDY_EVERY:
+                await tidy(running)
+                tidied = running.world.now()
+        except Exception:
+            # A clock that stopped would stop every tender of the hall; whatever it was, the next turn asks again.
+            log.exception("the clockwork's turn broke off")
         try:
             await asyncio.wait_for(running.wake.wait(), TICK_SECONDS)
         except TimeoutError:
@@ -80,6 +84,9 @@ async def turn_all(database: Database, work: Sequence[Step]) -> int:
         except Refused as refused:
             # A refusal here means the tender is not ready for what was tried; the next turn asks again.
             log.info("lot %s waits: %s", lot, refused)
+        except Exception:
+            # One tender's trouble is not another's: the others go on, this one is asked again.
+            log.exception("lot %s: its automatic work broke off", lot)
     return done
 
 

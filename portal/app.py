@@ -11,7 +11,6 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -21,15 +20,15 @@ from bidding.door import reading_routes as readers
 from bidding.door import routes as bidders
 from bidding.trustee_door import routes as trustees
 from crypto import words
-from crypto.refusal import Refused
 from experts.door import routes as experts
 from portal import demo_clock, doors, public, scripts
+from portal.front import pages as front
 from portal.rooms import ROOMS
 from portal.running import VERSION, Running
 from supervision.door import routes as watch
 from trading import verbs as trading_verbs
-from trading.counter import problems
-from trading.counter.page.pages import Sign
+from trading.counter.page import static
+from trading.counter.page.pages import Pages, Sign
 from trading.counter.verbs import Verb, routes
 from trading.desk import routes as desk
 
@@ -49,18 +48,24 @@ def build(running: Running) -> Litestar:
     ]
     table = words.load(*ROOMS)
     card = running.folder.card
-    handlers += doors.routes(running.service, Sign(card.name, card.demo), table, room=running.room)
+    sign = Sign(card.name, card.demo)
+    handlers += doors.routes(running.service, sign, table, room=running.room)
     handlers += scripts.routes(running.service, release=scripts.listed(doors.SHELVES))
     if running.folder.card.demo:
         handlers += demo_clock.routes(running)
     return Litestar(
         handlers,
         state=State({"words": table}),
-        exception_handlers={
-            Refused: problems.on_refused,
-            HTTPException: problems.on_http,
-            Exception: problems.on_error,
-        },
+        exception_handlers=Pages(
+            running.service,
+            door="public",
+            zh="公开信息",
+            en="Public",
+            sign=sign,
+            table=table,
+            nav=front.NAV,
+            integrity=static.integrity(doors.SHELVES),
+        ).anywhere(),
         openapi_config=OpenAPIConfig(
             title="Tradehall", version=VERSION, path="/schema", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
         ),

@@ -100,7 +100,7 @@ def routes(pages: Pages, begun: Begun) -> list[Any]:
         qr = ""
         if secret:
             uri = pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=pages.sign.name)
-            qr = segno.make(uri, error="m").svg_data_uri(scale=5, border=3)
+            qr = segno.make(uri, error="m").svg_data_uri(scale=5, border=3, light="#fff")
         keys = await database.read(lambda unit: factors.passkeys(unit, login))
         return pages.show(
             request, "factors.html", visitor=visitor, status=status, filled=filled, prove=prove, secret=secret, qr=qr,

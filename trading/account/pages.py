@@ -38,6 +38,11 @@ SIGN_IN = (
     Field("door", "", "", "hidden", required=False),
     Field("back", "", "", "hidden", required=False, max=4000),
 )
+BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)  # fmt: skip
 PASSWORD = (
     Field("old", "现在的密码", "Present password", "password"),
     Field("new", "新密码", "New password", "new-password", hint=("至少10个字符。", "At least 10 characters.")),
@@ -150,6 +155,7 @@ def routes(pages: Pages) -> list[Any]:
         told = [(one, named(Role(one.role))) for one in running]
         return pages.show(
             request, "account.html", visitor=visitor, status=status, filled=filled, sessions=told,
+            devices={one.id: _device(one.device) for one in running},
             this=accounts.session_id(visitor.token), role=named(visitor.actor.role),
         )  # fmt: skip
 
@@ -202,6 +208,13 @@ def routes(pages: Pages) -> list[Any]:
         *people_pages.routes(pages),
         *inbox_pages.routes(pages),
     ]
+
+
+def _device(agent: str) -> str:
+    """A browser and a system as a person names them, of what a browser says of itself."""
+    browser = next((name for mark, name in BROWSERS if mark in agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in agent), "")
+    return " · ".join(one for one in (browser, system) if one) or agent[:40]
 
 
 def _chosen(known: Known, filled: Filled) -> Post | None:

@@ -71,6 +71,11 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
             return answer(Refused("body_malformed", why=_why(error)), table, status=error.status_code)
 
 
+def by_browser(request: Request[Any, Any, Any]) -> bool:
+    """Whether a person reads the answer: a browser asks for HTML, a program does not."""
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
+
+
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar exception handler for what nobody foresaw: logged with its traceback, told without it."""
     log.error("unforeseen error at %s %s", request.method, request.url.path, exc_info=error)

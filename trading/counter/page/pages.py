@@ -32,7 +32,8 @@ from trading.counter.service import Service
 SECURITY = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; worker-src 'self'; frame-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+        "connect-src 'self'; worker-src 'self'; frame-src 'self'; manifest-src 'self'; base-uri 'none'; "
+        "form-action 'self'; "
         "frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
@@ -164,6 +165,21 @@ class Pages:
     def _held(self, address: str) -> Markup:
         sri = self.integrity.get(address)
         return Markup(' integrity="{}"').format(sri) if sri else Markup("")
+
+    def anywhere(self) -> dict[Any, Any]:
+        """Exception handlers for the whole application: to a browser pages of this door, to programs problems."""
+
+        def on_http(request: Requested, error: HTTPException) -> Response[Any]:
+            return self._http(request, error) if problems.by_browser(request) else problems.on_http(request, error)
+
+        def on_refused(request: Requested, refused: Refused) -> Response[Any]:
+            shown = problems.by_browser(request)
+            return self._refused(request, refused) if shown else problems.on_refused(request, refused)
+
+        def on_error(request: Requested, error: Exception) -> Response[Any]:
+            return self._error(request, error) if problems.by_browser(request) else problems.on_error(request, error)
+
+        return {HTTPException: on_http, Refused: on_refused, Exception: on_error}
 
     def _manners(self, request: Requested, lang: Lang) -> dict[str, Any]:
         here = request.scope["path"]

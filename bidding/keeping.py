@@ -11,6 +11,7 @@ Whoever controls the door can leave a lock out until the freeze; the store's key
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -51,7 +52,8 @@ class Keeper:
 
     def submitted(self, ids: Sequence[str], *, until: datetime, bearer: str) -> None:
         """Lock these uploads soon, if their submission commits."""
-        task = asyncio.create_task(self._keep(tuple(ids), until, bearer))
+        # In a context of its own: a task begun inside a transaction would take it for its own.
+        task = asyncio.create_task(self._keep(tuple(ids), until, bearer), context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -46,8 +46,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium (tests/packages.py brings it)."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)  # A machine may be busy; what never comes still fails.
     program = next((found for found in map(shutil.which, NAMES) if found), None)
     assert program, "no Chromium: python3 tests/packages.py installs it or says the line that does"
     with sync_playwright() as playwright:

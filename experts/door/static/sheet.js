@@ -5,6 +5,7 @@ const form = document.querySelector("form[data-sheet]");
 const said = document.querySelector("[data-saved]");
 let waiting = null;
 let running = Promise.resolve();
+let busy = 0;
 
 function marks() {
   const found = [];
@@ -15,8 +16,8 @@ function marks() {
     const value = Number(text);
     const steps = value / step;
     const fits = text === "" || (/^\d+(\.\d{1,2})?$/.test(text) && value <= most && Math.abs(steps - Math.round(steps)) < 1e-9);
-    input.toggleAttribute("aria-invalid", !fits);
-    if (!fits) input.setAttribute("aria-invalid", "true");
+    if (fits) input.removeAttribute("aria-invalid");
+    else input.setAttribute("aria-invalid", "true");
     if (fits) found.push({ bid: form.dataset.bid, item: input.dataset.item, points: text === "" ? null : value.toFixed(2) });
   }
   return found;
@@ -37,22 +38,32 @@ async function save() {
   }
   revision.value = told.result.revision;
   const at = new Date().toLocaleTimeString(document.documentElement.lang, { timeZone: "Asia/Shanghai" });
-  said.textContent = form.dataset.savedWord.replace("{at}", at).replace("{missing}", told.result.missing);
-  said.dataset.state = "good";
+  const wrong = form.querySelectorAll('input[aria-invalid="true"]').length;
+  const word = wrong ? form.dataset.wrongWord : form.dataset.savedWord;
+  said.textContent = word.replace("{at}", at).replace("{missing}", told.result.missing).replace("{wrong}", wrong);
+  said.dataset.state = wrong ? "bad" : "good";
 }
 
 function later() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
+    busy += 1;
     running = running.then(save).catch(() => {
       said.textContent = form.dataset.lostWord;
       said.dataset.state = "bad";
-    });
+    }).finally(() => { busy -= 1; });
   }, 500);
 }
 
 if (form) {
   form.addEventListener("input", later);
+  // The button waits for a save that is under way, so that both do not write the same sheet at once.
+  form.addEventListener("submit", (event) => {
+    clearTimeout(waiting);
+    if (busy === 0) return;
+    event.preventDefault();
+    running.then(() => form.submit());
+  });
   // Enter goes to the next mark; on the last one it saves and goes on to the next bid.
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.target.matches("input[data-item]")) return;
@@ -62,5 +73,16 @@ if (form) {
     event.preventDefault();
     next.focus();
     next.select();
+  });
+}
+
+// What is wrong is listed above; its link leads into the field.
+for (const link of document.querySelectorAll('.defects a[href^="#"]')) {
+  link.addEventListener("click", (event) => {
+    const field = document.getElementById(link.hash.slice(1));
+    if (!field) return;
+    event.preventDefault();
+    field.focus();
+    field.select();
   });
 }

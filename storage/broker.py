@@ -9,6 +9,7 @@ Whoever controls the broker can delay jobs until the next sweep; they learn rand
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from storage.outbox import Outbox
 from storage.world import World
 
 QUEUE = "jobs"
+log = logging.getLogger("tradehall.broker")
 WORKER_THREADS = 4
 SWEEP_SECONDS = 1.0
 RESEND_SECONDS = 30.0
@@ -72,7 +74,9 @@ class Courier:
             self._sent[id] = self._world.monotonic()
         try:
             await asyncio.to_thread(self._send_all, list(ids))
-        except dramatiq.BrokerError:
+        except Exception as error:
+            # Each broker's client has errors of its own; whatever it was, the rows are there and the sweep finds them.
+            log.warning("the broker did not take %d jobs: %s", len(ids), type(error).__name__)
             for id in ids:
                 self._sent.pop(id, None)
         self._hook(crash.Point.JOB_SENT)

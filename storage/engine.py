@@ -372,7 +372,13 @@ class _TranslatedPostgres:
                 raise Duplicate(str(error)) from error
             case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
                 raise Conflict(str(error)) from error
-            case asyncpg.CannotConnectNowError() | asyncpg.TooManyConnectionsError() | asyncpg.LockNotAvailableError():
+            case (
+                asyncpg.TooManyConnectionsError()
+                | asyncpg.LockNotAvailableError()
+                | asyncpg.OperatorInterventionError()
+            ):
+                raise Busy(str(error)) from error
+            case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | ConnectionError():
                 raise Busy(str(error)) from error
 
 

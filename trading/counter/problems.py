@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 
 from crypto import words
 from crypto.refusal import Refused
+from storage.ports import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,9 @@ def by_browser(request: Request[Any, Any, Any]) -> bool:
 
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar exception handler for what nobody foresaw: logged with its traceback, told without it."""
+    if isinstance(error, Busy):
+        log.warning("busy at %s: %s", request.method, error)
+        return answer(Refused("busy_try_again"), request.app.state.words)
     log.error("unforeseen error at %s %s", request.method, request.url.path, exc_info=error)
     return answer(Refused("internal_error"), request.app.state.words)
 

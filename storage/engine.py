@@ -35,6 +35,8 @@ T = TypeVar("T")
 BUSY_SECONDS = 10
 READERS = 3
 POOL_MAX = 8
+_BUSY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.TooManyConnectionsError,
+         asyncpg.LockNotAvailableError)  # fmt: skip
 _TAIL_OF = "SELECT hall_tail_of($1, $2) AS leaf"
 
 
@@ -55,11 +57,8 @@ def open_postgres(
     records_for_others: bool = False,
 ) -> Database:
     """The database at this address (`cockroach://` for CockroachDB, storage/dialects.py); connects when first used.
-    Start-up fails there, not here.
-
-    `blind` names columns that the role may not read. With `records_for_others` the database tells which private act of
-    a person is the last one, because this role may not read it.
-    """
+    `blind` names columns that the role may not read; with `records_for_others` the database tells which private act of
+    a person is the last one, which the role may not read."""
     return Database(HallPostgres(dsn, pool_max=pool_max, blind=blind, records_for_others=records_for_others), hook=hook)
 
 
@@ -372,13 +371,9 @@ class _TranslatedPostgres:
                 raise Duplicate(str(error)) from error
             case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
                 raise Conflict(str(error)) from error
-            case (
-                asyncpg.TooManyConnectionsError()
-                | asyncpg.LockNotAvailableError()
-                | asyncpg.OperatorInterventionError()
-            ):
+            case asyncpg.PostgresError() if isinstance(error, _BUSY):
                 raise Busy(str(error)) from error
-            case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | ConnectionError():
+            case asyncpg.InterfaceError() | ConnectionError():
                 raise Busy(str(error)) from error
 
 

@@ -85,7 +85,7 @@ def test_one_time_codes_are_set_up_wanted_at_sign_in_and_replaced_by_a_recovery_
     for code, words in (("", None), (recovery, ("退出", "Sign out"))):
         reader.field("用户名", "User name").fill(account.login)
         reader.field("密码", "Password").fill(account.password)
-        reader.field("动态口令", "One-time or recovery code").fill(code)
+        reader.field("动态口令或恢复码", "One-time or recovery code").fill(code)
         reader.button("登录", "Sign in").click()
         if words:
             expect(reader.button(*words)).to_be_visible()

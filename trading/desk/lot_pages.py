@@ -143,7 +143,7 @@ def _fields(action: Action, lot: Lot) -> list[Field]:
         return list(action.fields)
     names = {row["rank"]: row["bidder"]["name"] for row in (lot.act("publicity") or {}).get("candidates", [])}
     choices = [
-        (str(one.rank), f"第{one.rank}名 {names.get(one.rank, '')}", f"No. {one.rank} {names.get(one.rank, '')}")
+        (str(one.rank), f"{one.rank} · {names.get(one.rank, '')}", f"{one.rank} · {names.get(one.rank, '')}")
         for one in lot.tender.candidates
         if one.rank not in lot.tender.passed_over
     ]

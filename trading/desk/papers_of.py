@@ -58,7 +58,7 @@ def award(lot: Lot, sign: Sign, lang: Lang, *, now: str) -> dict[str, Any]:
             [t("中标价", "Price"), f"{price} ({capitals})" if lang == "en" else f"{price}({capitals})"],
             [t("工期", "Period"), t(f"{won.period_days} 日历天", f"{won.period_days} calendar days")],
             [t("质量", "Quality"), won.quality],
-            [t("项目负责人", "Project leader"), leader],
+            [t("项目负责人", "Project leader"), f"{leader['name']} ({leader['certificate']})"],
         ],
         "articles": [
             t(

@@ -19,6 +19,8 @@ from trading.desk.reading import Lot
 from trading.tender_document import Benchmark
 
 BARS_MAX = 12
+ROWS_MAX = 18
+"""What fits on the first of two pages; the whole table is public."""
 ACTS = frozenset(
     {"tender", "amendment", "deadline", "hold", "resume", "close", "freeze", "opened", "draw_result", "scores_locked"}
     | {"report", "publicity", "award", "contract"}
@@ -36,6 +38,7 @@ def why(lot: Lot, result: Mapping[str, Any], sign: Sign, lang: Lang, *, now: str
     winner = next(row for row in rows if row["bid"] == won_bid)
     method = lot.document.method
     assert isinstance(method, Benchmark), "the published table has scores"
+    listed = rows[:ROWS_MAX] if winner in rows[:ROWS_MAX] else [*rows[: ROWS_MAX - 1], winner]
     second = next((row for row in rows if row["bid"] != won_bid), None)
     weights = (Decimal(method.weights.price), Decimal(method.weights.points))
     bars = [
@@ -84,11 +87,11 @@ def why(lot: Lot, result: Mapping[str, Any], sign: Sign, lang: Lang, *, now: str
                     row["points"],
                     row["total"],
                 ]
-                for row in rows
+                for row in listed
             ],
             "columns": [2, 9, 5, 3, 3, 3],
             "numbers": [2, 3, 4, 5],
-            "marked": next(index for index, row in enumerate(rows) if row["bid"] == won_bid),
+            "marked": listed.index(winner),
         },
         "bars": bars,
         "full": 100,
@@ -96,7 +99,19 @@ def why(lot: Lot, result: Mapping[str, Any], sign: Sign, lang: Lang, *, now: str
             t(f"报价得分 × {weights[0]}", f"price points × {weights[0]}"),
             t(f"其他得分 × {weights[1]}", f"points × {weights[1]}"),
         ],
-        "close": [t(f"被否决的投标 {len(result['rejected'])} 份。", f"Rejected bids: {len(result['rejected'])}.")],
+        "close": [
+            t(f"被否决的投标 {len(result['rejected'])} 份。", f"Rejected bids: {len(result['rejected'])}."),
+            *(
+                [
+                    t(
+                        f"此处列出 {len(listed)} 份,全部 {len(rows)} 份见公开的评分表。",
+                        f"{len(listed)} of {len(rows)} are listed.",
+                    )
+                ]
+                if len(rows) > len(listed)
+                else []
+            ),
+        ],
         "formula": _formula(lang, lot, winner, result),
         "items": {
             "head": [t("编号", "Code"), t("评分项", "Item"), t("满分", "Most"), t("类别", "Kind")],

@@ -82,7 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told_words = tell(refused)
         return _stop(f"trust: {told_words[chosen]}", UNREADABLE, parsed.json)
     except OSError as error:
-        return _stop(f"{error}", UNREADABLE, parsed.json)
+        name = error.filename or parsed.file
+        sentences = (
+            f"无法打开文件 {name},请核对路径和权限",
+            f"cannot open the file {name}: check its path and permissions",
+        )
+        return _stop(sentences[number], UNREADABLE, parsed.json)
     if parsed.json:
         Path(parsed.json).write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
     _print(report, number, parsed.rehearsal)

@@ -164,3 +164,8 @@ def test_scores_json_needs_no_trust(honest: World, tmp_path: Path) -> None:
     honest_base = honest.scores["result"]["base"]
     path.write_text(json.dumps(honest.scores).replace(f'"{honest_base}"', '"1.00"'), "utf-8")
     assert run(path) == 1
+
+
+def test_a_file_that_is_not_there_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--lang", "en", "no-such-bundle.zip") == 2
+    assert "cannot open the file no-such-bundle.zip: check its path" in capsys.readouterr().err

@@ -25,10 +25,8 @@ from crypto.refusal import Refused
 from crypto.roster import Roster
 
 OUTAGE: Final = "outage"
-
 _Value = TypeVar("_Value")
 _Outage = tuple[int, str, datetime, datetime]
-
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 _OWNERS_KINDS: Final = frozenset({"tender", "amendment", "deadline", "terminate"})
 _TRUSTEES_KINDS: Final = frozenset({"ready", "release"})
@@ -43,17 +41,14 @@ class Anchors(certified.Roots, Protocol):
     @property
     def ca_roots(self) -> Sequence[bytes]:
         """Certificates (DER) of the authorities that certify organisations."""
-        ...
 
     @property
     def contributors(self) -> Mapping[str, bytes]:
         """SPKI DER of "centre" and "supervision"."""
-        ...
 
     @property
     def rehearsal(self) -> bool:
         """Whether the log is that of a demo hall."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ async def open_hall(folder: Folder, *, world: World, settings: Settings) -> Runn
         blobs=blobs,
         hall=hall,
     )
-    outbox = Outbox(database, world=world, handlers=jobs.handlers(hall))
+    outbox = Outbox(database, world=world, handlers=jobs.handlers(hall, settings.gateways()))
     courier = Courier(outbox, world=world, broker=open_broker(settings.broker_url))
     database.after_commit.append(courier.send)
     room, verifier = (

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from crypto.refusal import Refused
+from portal.reminders import Gateway, Mail, Spool
 from storage import dialects, s3
 
 PREFIX = "TRADEHALL_"
@@ -33,6 +35,19 @@ class Settings:
     """`redis://…` or `amqp://…`. Whoever controls it can delay jobs until the next sweep and sees random ids; they
     cannot make a job take effect twice, nor lose it."""
 
+    mail_url: str = ""
+    """`smtp://user:password@host:port/?from=hall@example.org` or `smtps://…`: where reminders of notices go. Whoever
+    controls it learns who is told about which lot and when; the notices themselves stand in the inbox."""
+
+    sms_folder: str = ""
+    """A folder in which text messages are left as files for an operator's own gateway. Whoever reads it learns numbers
+    and lots."""
+
+    def gateways(self) -> list[Gateway]:
+        """Where reminders go. Raises Refused("setting_wrong")."""
+        made: list[Gateway] = [Mail.at(self.mail_url)] if self.mail_url else []
+        return [*made, Spool(Path(self.sms_folder))] if self.sms_folder else made
+
 
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment. Raises Refused: setting_unknown (no such TRADEHALL_ name), setting_wrong."""
@@ -45,6 +60,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     _scheme("database_url", read_.database_url, {"postgresql", "postgres", *dialects.COCKROACH_SCHEMES})
     _scheme("blobs_url", read_.blobs_url, {"s3", "s3+http"})
     _scheme("broker_url", read_.broker_url, {"redis", "rediss", "amqp", "amqps"})
+    read_.gateways()
     return read_
 
 

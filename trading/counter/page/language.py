@@ -6,6 +6,7 @@ neither can be forgotten; what people typed (names, texts) is marked with its ow
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -21,6 +22,9 @@ from trading.calendar import CHINA
 Lang = Literal["zh", "en"]
 PREFIX = "/en"
 WEEKDAYS = "一二三四五六日"
+_SIGNS = "\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+CHINESE = re.compile(rf"((?:\d+)?[{_SIGNS}]+(?:[^\S\n]*[\d(《〔][^\x21-\x2f\x3a-\x7e{_SIGNS}]*[{_SIGNS}]+|[{_SIGNS}]+)*)")
+"""A run of Chinese: signs and full-width marks, and figures that stand between or before them."""
 
 
 class LanguagePrefix:
@@ -61,6 +65,18 @@ def translated(lang: Lang, zh: str, en: str, **facts: Any) -> Markup:
 def said(lang: Lang, text: Any, of_: str = "zh") -> Markup:
     """What somebody typed, escaped; marked with its language where that is not the page's."""
     return escape(text) if lang == of_ else Markup('<span lang="{}">{}</span>').format(of_, text)
+
+
+def mixed(lang: Lang, text: Any) -> Markup:
+    """A text of the page's own language in which names and articles of the law stand as they are: on an English page
+    every Chinese run is marked as Chinese."""
+    if lang == "zh":
+        return escape(text)
+    pieces = CHINESE.split(str(text))
+    return Markup("").join(
+        Markup('<span lang="zh">{}</span>').format(piece) if number % 2 else escape(piece)
+        for number, piece in enumerate(pieces)
+    )
 
 
 def moment(lang: Lang, text: str | datetime | None, *, seconds: bool = False) -> Markup:

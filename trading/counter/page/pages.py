@@ -190,6 +190,7 @@ class Pages:
             "t": lambda zh, en, **facts: language.translated(lang, zh, en, **facts),
             "pick": lambda pair: pair[0] if lang == "zh" else pair[1],
             "spoken": lambda text, of="zh": language.said(lang, text, of),
+            "mixed": lambda text: language.mixed(lang, text),
             "url": lambda path: language.address(path, lang),
             "moment": lambda text, **how: language.moment(lang, text, **how),
             "day": lambda text: language.day(lang, text),

@@ -1,6 +1,6 @@
 """Reading opened documents: under a logged grant, by those whom the law lets read, one file at a time.
 
-法 §37, §44; 20号令 §27; sealing rules §5 (Opening room). Owner and agent read what was handed to them; the panel after
+法 §37, §44; 20号令 §27; docs/threats.md (opening room). Owner and agent read what was handed to them; the panel after
 signing in; supervisors under a power code. Never other bidders, the public, or the centre's staff. Every grant and
 read is a private act before the first byte leaves; plaintext passes through and is kept nowhere.
 

@@ -22,7 +22,7 @@ KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
 
 _FIELD = 2**255 - 19
-# The points of small order and their one non-canonical spelling below 2^255 (RFC 7748 §6.1, sealing rules §3):
+# The points of small order and their one non-canonical spelling below 2^255 (RFC 7748 §6.1, docs/spec/envelope.md §2):
 # a Diffie-Hellman with them gives zero, whatever the other key is.
 _LOW_ORDER = frozenset(
     {

@@ -127,3 +127,17 @@ def test_what_the_contract_calls_not_yet_is_what_is_missing() -> None:
     commands |= processes.NAMES
     assert said["make"][0] == targets and not said["make"][1] & targets
     assert said["tradehall"][0] - {"advance", "replay"} == commands and not said["tradehall"][1] & commands
+
+
+def test_every_section_of_a_document_that_code_cites_exists() -> None:
+    """`docs/spec/release.md §3` in a docstring or comment: the file is there and has a heading of that number."""
+    wrong = []
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            text = path.read_text("utf-8")
+            for name, section in re.findall(r"(docs/[\w/-]+\.md)(?:,? §(\d+))?", text):
+                document = ROOT / name
+                headings = document.read_text("utf-8") if document.exists() else ""
+                if not headings or (section and not re.search(rf"^#+ {section}\.", headings, re.MULTILINE)):
+                    wrong.append(f"{path.relative_to(ROOT)}: {name} §{section}")
+    assert wrong == []

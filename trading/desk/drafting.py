@@ -6,10 +6,11 @@ where somebody stopped; it becomes an entry when it is handed in. Nobody outside
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from crypto.refusal import Refused
@@ -25,6 +26,8 @@ from trading.rulebook import Rulebook
 
 DRAFT, HANDED_IN, GIVEN_UP = "draft", "handed_in", "given_up"
 _POINTS = ("full", "above", "below", "floor")
+_PLACES = ("base", "deviation", "score", "points", "total")
+_NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,8})?")
 _ROUND = {"base": 2, "deviation": 2, "score": 2, "points": 2, "total": 2, "mode": "half_up"}
 _FIRST = {
     "name": "benchmark",
@@ -144,8 +147,9 @@ def view(step: Step, draft: Mapping[str, Any], planned: str = "") -> Mapping[str
     base = method["base"]
     told = {
         "name": "benchmark",
-        "weights": {"price": int(Decimal(method["weights"]["price"]) * 100)},
-        "base": {} if base == "mean" else {"fixed": int(Decimal(base["fixed"]) * 100)},
+        "weights": {"price": _plain(100 * Decimal(method["weights"]["price"]))},
+        "base": {} if base == "mean" else {"fixed": base["fixed"]},
+        "round": " ".join("-" if method["round"][name] is None else str(method["round"][name]) for name in _PLACES),
         "drop": [" ".join(str(number) for number in row) for row in method["drop"]],
         "float": _plain(-100 * Decimal(method["float"])),
         "cap": dict(method["cap"]),
@@ -197,28 +201,35 @@ def _method(filled: Filled) -> tuple[Draft | None, Filled]:
     if value.get("method.name") == "lowest_evaluated":
         left = [tie for tie in ties if tie != "points"]
         return {"name": "lowest_evaluated", "adjustments": value.get("method.adjustments") or [], "ties": left}, filled
-    for name in ("method.weights.price", *(f"method.{point}" for point in _POINTS)):
-        if value.get(name) is None and name not in filled.errors:
-            filled = filled.with_error(name, "综合评估法需要此项。", "The benchmark method needs this.")
-    lowered = _decimal(str(value.get("method.float") or "0"))
-    if lowered is None:
-        filled = filled.with_error("method.float", "请填写百分数,例如 3。", "Give a percentage, such as 3.")
+    numbers: dict[str, Decimal | None] = {}
+    wanted = ("weights.price", *_POINTS)
+    for name in (*wanted, "float", "base.fixed", "cap.above", "cap.below"):
+        text = str(value.get(f"method.{name}") or "").replace(",", "").replace("%", "").strip()
+        numbers[name] = Decimal(text) if _NUMBER.fullmatch(text) else None
+        if name in wanted and not text:
+            filled = filled.with_error(f"method.{name}", "综合评估法需要此项。", "The benchmark method needs this.")
+        elif text and numbers[name] is None:
+            filled = filled.with_error(f"method.{name}", "请填写数字,例如 1.5。", "Give a number, such as 1.5.")
     drop = [_three(line) for line in value.get("method.drop") or ["1 0 0"]]
     if None in drop:
         filled = filled.with_error("method.drop", "每行填写三个整数。", "Three whole numbers a line.")
+    places = str(value.get("method.round") or "2 2 2 2 2").split()
+    if len(places) != len(_PLACES) or any(one not in ("-", *"012345678") for one in places):
+        filled = filled.with_error("method.round", "填写五个0到8之间的整数。", "Five numbers from 0 to 8.")
     if any(name.startswith("method.") for name in filled.errors):
         return None, filled
-    assert lowered is not None, "a percentage that was not understood is an error"
-    weight, fixed = Decimal(value["method.weights.price"]) / 100, value.get("method.base.fixed")
+    texts = {name: None if number is None else _plain(number) for name, number in numbers.items()}
+    weight = (numbers["weights.price"] or Decimal(0)) / 100
+    rounding = {name: None if one == "-" else int(one) for name, one in zip(_PLACES, places, strict=True)}
     return {
         "name": "benchmark",
-        "base": "mean" if fixed is None else {"fixed": points_text(fixed)},
+        "base": "mean" if texts["base.fixed"] is None else {"fixed": texts["base.fixed"]},
         "drop": drop,
-        "float": _plain(-lowered / 100),
-        "cap": {side: _maybe(value.get(f"method.cap.{side}")) for side in ("above", "below")},
-        **{name: points_text(value[f"method.{name}"]) for name in _POINTS},
+        "float": _plain(-(numbers["float"] or Decimal(0)) / 100),
+        "cap": {side: texts[f"cap.{side}"] for side in ("above", "below")},
+        **{name: texts[name] for name in _POINTS},
         "weights": {"price": _plain(weight), "points": _plain(1 - weight)},
-        "round": dict(_ROUND),
+        "round": {**rounding, "mode": "half_up"},
         "ties": ties,
     }, filled
 
@@ -241,21 +252,9 @@ def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _maybe(hundredths: int | None) -> str | None:
-    return None if hundredths is None else points_text(hundredths)
-
-
 def _plain(number: Decimal) -> str:
     text = format(number.normalize(), "f")
     return "0" if text in ("-0", "") else text
-
-
-def _decimal(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text.replace("%", "").strip())
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and abs(number) < 100 else None
 
 
 def _three(line: str) -> list[int] | None:

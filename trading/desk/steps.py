@@ -184,18 +184,14 @@ METHOD = Step(
     "How bids are evaluated",
     (
         Field("method.name", "评标办法", "Method", "choice", choices=METHODS, rule="12号令 §29 (E-69)"),
-        Field(
-            "method.weights.price", "报价权重(%)", "Weight of the price (%)", "number", min=0, max=100, required=False
-        ),
-        Field("method.full", "报价满分", "Full points for the price", "points", required=False, max=100_000),
+        Field("method.weights.price", "报价权重(%)", "Weight of the price (%)", required=False, max=12),
+        Field("method.full", "报价满分", "Full points for the price", required=False, max=20),
         Field(
             "method.base.fixed",
             "固定基准价(元,留空则取有效报价平均值)",
             "Fixed benchmark (yuan; empty = mean of the valid prices)",
-            "money",
             required=False,
-            min=1,
-            max=10**15,
+            max=24,
         ),
         Field(
             "method.drop",
@@ -210,11 +206,22 @@ METHOD = Step(
             ),
         ),
         Field("method.float", "基准价下浮(%)", "Benchmark lowered by (%)", required=False, max=12),
-        Field("method.above", "报价每高1%扣分", "Points lost per 1 % above", "points", required=False, max=100_000),
-        Field("method.below", "报价每低1%扣分", "Points lost per 1 % below", "points", required=False, max=100_000),
-        Field("method.cap.above", "高出时最多扣分", "Most points lost above", "points", required=False, max=100_000),
-        Field("method.cap.below", "低于时最多扣分", "Most points lost below", "points", required=False, max=100_000),
-        Field("method.floor", "报价最低得分", "Least points for the price", "points", required=False, max=100_000),
+        Field("method.above", "报价每高1%扣分", "Points lost per 1 % above", required=False, max=20),
+        Field("method.below", "报价每低1%扣分", "Points lost per 1 % below", required=False, max=20),
+        Field("method.cap.above", "高出时最多扣分", "Most points lost above", required=False, max=20),
+        Field("method.cap.below", "低于时最多扣分", "Most points lost below", required=False, max=20),
+        Field("method.floor", "报价最低得分", "Least points for the price", required=False, max=20),
+        Field(
+            "method.round",
+            "小数位数",
+            "Decimal places",
+            required=False,
+            max=20,
+            hint=(
+                "依次为基准价、偏离、报价得分、其他得分、总分;“-”表示不取舍。",
+                "Benchmark, deviation, price points, points, total, in this order; “-” keeps the exact value.",
+            ),
+        ),
         Field("method.ties", "总分相同时", "When totals are equal", "choice", choices=TIES),
         Field(
             "method.adjustments",

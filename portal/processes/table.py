@@ -44,7 +44,7 @@ SERVED: Mapping[str, tuple[Verb, ...]] = {
         *bidding_verbs.OWNERS,
         *(verb for verb in expert_verbs.DRAW if verb.permission in (P.DRAW_REQUEST, P.DRAW_CONTRIBUTE)),
     ),
-    "centre": (*trading_verbs.CENTRE, *(verb for verb in expert_verbs.DRAW if verb.permission is not P.DRAW_REQUEST)),
+    "centre": (*trading_verbs.CENTRE, *expert_verbs.DRAW),
     "bidders": (*trading_verbs.KEYS, *trading_verbs.BIDDERS, *bidding_verbs.BIDDERS, *expert_verbs.BIDDERS),
     "trustees": bidding_verbs.TRUSTEES,
     "experts": expert_verbs.PANEL,

@@ -151,7 +151,7 @@ def test_with_the_superusers_eyes_nobody_reads_a_document(played: Played) -> Non
         return found
 
     seen = asyncio.run(everything())
-    assert len(seen) > 1_000_000
+    assert len(seen) > 500_000
     assert not [path.name for path, probe in probes.items() if probe in seen]
 
 

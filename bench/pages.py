@@ -12,6 +12,7 @@ import re
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -115,6 +116,10 @@ def _ask(told: measure.Table, hall: Hall) -> None:
         style = _median(client, "/static/kit/style.css")
         for what, path in _pages(hall):
             first = client.get(path)
+            while 'http-equiv="refresh" content="5"' in first.text:
+                # The verifier's report is being made beside the page, on the same cores.
+                time.sleep(1)
+                first = client.get(path)
             assert first.status_code == 200, (path, first.status_code)
             told.add(what, _median(client, path), "ms", beside="the style sheet", beside_value=style, goal=GOAL_MS)
             told.add(f"{what}: size", _size(client, first, sizes) / 1024, "KB", goal=GOAL_KB)

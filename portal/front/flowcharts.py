@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -48,6 +49,7 @@ class Row:
     who: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=64)
 def table() -> list[Row]:
     """TRANSITIONS as rows for people: one for each row id and event, with every state it starts from and leads to."""
     rows: dict[tuple[str, str], Row] = {}
@@ -79,6 +81,7 @@ def main_line() -> list[State]:
         line.append(min(ahead, key=order.index))
 
 
+@lru_cache(maxsize=64)
 def lifecycle(lang: Lang) -> Markup:
     """The whole life of a lot as SVG: the main line in the middle, ends at both sides."""
     line = main_line()
@@ -102,6 +105,7 @@ def lifecycle(lang: Lang) -> Markup:
     )
 
 
+@lru_cache(maxsize=64)
 def steps(text: str, lang: Lang) -> Markup:
     """The steps of a power's flow ("核实 → 下达") as a chain of boxes, wrapped into lines."""
     names = [one.strip() for one in text.split("→") if one.strip()]

@@ -20,7 +20,8 @@ from trading.counter.page.pages import Pages, Requested
 from trading.published import listing
 
 FEED_MAX = 50
-CALENDAR_MAX = 200
+CALENDAR_MAX = 100
+MADE_MAX = 16
 CALENDAR_DAYS = 120
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 READ = {"cache-control": "public, max-age=60", "x-content-type-options": "nosniff"}
@@ -30,6 +31,7 @@ def routes(pages: Pages) -> list[Any]:
     """The handlers."""
     service = pages.service
     database, world = service.database, service.world
+    made: dict[tuple[str, str, str], bytes] = {}
 
     @get("/calendar")
     async def calendar(request: Requested) -> Response[str]:
@@ -67,18 +69,25 @@ def routes(pages: Pages) -> list[Any]:
     @get("/calendar.ics", media_type="text/calendar")
     async def calendar_file(request: Requested) -> Response[bytes]:
         now = world.now()
+        # Programs ask for this file again and again: it is made once a minute for each address and language.
+        key = (_base(request), language.of(request.scope), stamp(now)[:16])
+        if key in made:
+            return _ics(made[key], "openings.ics")
         until = now + timedelta(days=CALENDAR_DAYS)
         there = await database.read(
             lambda unit: listing.openings(unit, now - timedelta(days=1), until, limit=CALENDAR_MAX, now=now)
         )
-        return _ics(request, there, "openings.ics")
+        if len(made) >= MADE_MAX:
+            made.clear()
+        made[key] = _calendar(request, there)
+        return _ics(made[key], "openings.ics")
 
     @get("/lots/{lot:str}/opening.ics", media_type="text/calendar")
     async def opening_file(request: Requested, lot: FromPath[str]) -> Response[bytes]:
         there = await database.read(lambda unit: listing.summaries(unit, [lot], now=world.now()))
         if not there:
             raise Refused("lot_unknown", lot=lot)
-        return _ics(request, there, f"{lot}.ics")
+        return _ics(_calendar(request, there), f"{lot}.ics")
 
     @get("/feed.atom", media_type="application/atom+xml")
     async def feed(request: Requested) -> Response[bytes]:
@@ -135,14 +144,16 @@ def routes(pages: Pages) -> list[Any]:
             w=wording,
         )
 
-    def _ics(request: Requested, there: list[dict[str, Any]], name: str) -> Response[bytes]:
+    def _calendar(request: Requested, there: list[dict[str, Any]]) -> bytes:
         lang = language.of(request.scope)
-        now = stamp(world.now())
-        data = feeds.calendar(there, name=pages.sign.name, base=_base(request), lang=lang, now=now)
-        headers = {**READ, "content-disposition": f'attachment; filename="{name}"'}
-        return Response(data, media_type="text/calendar; charset=utf-8", headers=headers)
+        return feeds.calendar(there, name=pages.sign.name, base=_base(request), lang=lang, now=stamp(world.now()))
 
     return [calendar, calendar_file, opening_file, feed, power_list, guide_list, guide, downloads, check]
+
+
+def _ics(data: bytes, name: str) -> Response[bytes]:
+    headers = {**READ, "content-disposition": f'attachment; filename="{name}"'}
+    return Response(data, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 def _base(request: Requested) -> str:

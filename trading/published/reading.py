@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from storage.ports import AtLeast, In
 from storage.unit import Unit
-from trading import lifecycle, queries, rosters, tenders
+from trading import lifecycle, queries, rosters, tender_document, tenders
 from trading.published import changes, timeline
 from trading.published.changes import Change
 from trading.published.timeline import Step
+from trading.rulebook import Rulebook
 from trading.tender import Tender
 from trading.tender_document import TenderDocument
+
+RULEBOOKS_MAX = 64
+_rulebooks: dict[str, Rulebook] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ async def show(unit: Unit, lot: str, *, now: datetime) -> Shown:
     """Everything public of one lot. Raises Refused("lot_unknown")."""
     tender = (await tenders.load(unit, lot)).tender
     acts, places = await _acts(unit, tender)
-    document, book = await tenders.terms(unit, tender), await rosters.pinned_rulebook(unit, tender)
+    document = _document(await tenders.object_bytes(unit, lot, tender.terms))
+    book = await rulebook_of(unit, tender)
     plain = [each["act"] for each in acts]
     texts = {
         act["text_hash"]: await tenders.object_json(unit, lot, act["text_hash"])
@@ -76,6 +82,22 @@ async def show(unit: Unit, lot: str, *, now: datetime) -> Shown:
         verdicts=verdicts,
         objection=timeline.objection_until(tender, rulebook=book, now=now),
     )
+
+
+async def rulebook_of(unit: Unit, tender: Tender) -> Rulebook:
+    """The rulebook that a tender pinned, read once for all tenders that pin the same: its hash is its name."""
+    known = _rulebooks.get(tender.rulebook)
+    if known is None:
+        if len(_rulebooks) >= RULEBOOKS_MAX:
+            _rulebooks.clear()
+        known = _rulebooks[tender.rulebook] = await rosters.pinned_rulebook(unit, tender)
+    return known
+
+
+@lru_cache(maxsize=128)
+def _document(data: bytes) -> TenderDocument:
+    """A tender document, which never changes; kept because reading one strictly takes its time."""
+    return tender_document.parse(data)
 
 
 async def _acts(unit: Unit, tender: Tender) -> tuple[list[dict[str, Any]], dict[str, int]]:

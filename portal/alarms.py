@@ -166,6 +166,9 @@ async def run(alarms: Alarms, stop: asyncio.Event) -> None:
             await alarms.look()
         except (Refused, Conflict, Busy) as error:
             log.info("alarms wait: %s", error)
+        except Exception:
+            # A database that is away ends no watch; health says so meanwhile.
+            log.exception("the alarms' look broke off")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
 

@@ -38,10 +38,10 @@ def verbs() -> tuple[Verb, ...]:
     return (*trading_verbs.DESK, *trading_verbs.CENTRE, *trading_verbs.KEYS, *trading_verbs.BIDDERS)
 
 
-def build(running: Running) -> Litestar:
-    """The application over one running hall."""
+def build(running: Running, *, trouble: public.Trouble | None = None) -> Litestar:
+    """The application over one running hall; `trouble` is what its alarms say, for /health."""
     handlers: list[Any] = [
-        *public.routes(running),
+        *public.routes(running, trouble=trouble),
         public.file_route(running),
         *routes(verbs(), running.service),
         *rooms(running),

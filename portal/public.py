@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Protocol
 
 from litestar import Request, Response, get, post, put
@@ -37,6 +38,9 @@ class Shown(Protocol):
     def checkpoint_age_s(self, head: Head | None) -> int | None: ...
 
 
+Trouble = Callable[[], Awaitable[list[str]]]
+
+
 class Papers(Protocol):
     """The hall's card and anchors, wherever they lie."""
 
@@ -46,15 +50,25 @@ class Papers(Protocol):
     def trust_bytes(self) -> bytes | None: ...
 
 
-def routes(running: Shown, *, sees_pending: bool = True) -> list[BaseRouteHandler]:
+def routes(running: Shown, *, sees_pending: bool = True, trouble: Trouble | None = None) -> list[BaseRouteHandler]:
     """The handlers. A process whose role may not read what waits for the sequencer leaves that to the sequencer's own
-    health (`sees_pending` False)."""
+    health (`sees_pending` False). `trouble` says what else is wrong with the hall, for /health."""
     service, ledger = running.service, running.ledger
     database, world = service.database, service.world
     waiting: dict[str, float] = {}
 
     @get("/health", summary="Is the hall well, and what time is it there?")
     async def health() -> Response[dict[str, Any]]:
+        failing = await trouble() if trouble else []
+        if failing:
+            # The rest would ask a database that may not answer.
+            told: dict[str, Any] = {
+                "status": "failing",
+                "version": VERSION,
+                "now": stamp(world.now()),
+                "failing": failing,
+            }
+            return Response({**told, "demo": running.folder.card.demo}, status_code=503)
         head = await ledger.head()
         late = await ledger.overdue(now=world.now()) if sees_pending else []
         for event in set(waiting) - set(late):
@@ -63,7 +77,7 @@ def routes(running: Shown, *, sees_pending: bool = True) -> list[BaseRouteHandle
         since = world.monotonic() - (OVERDUE_SECONDS if running.folder.card.demo else 0)
         overdue = [event for event in late if waiting.setdefault(event, world.monotonic()) <= since]
         failing = [f"{len(overdue)} events wait for the sequencer"] if overdue else []
-        told: dict[str, Any] = {
+        told = {
             "status": "failing" if failing else "ok",
             "version": VERSION,
             "now": stamp(world.now()),

@@ -63,7 +63,7 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
     ]
     await running.courier.start()
     server = Server(
-        LanguagePrefix(app.build(running)),
+        LanguagePrefix(app.build(running, trouble=alarms.failing)),
         address="127.0.0.1" if host == "localhost" else host,
         port=port,
         interface=Interfaces.ASGI,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
-from portal import clockwork
+from portal import clockwork, public
 from storage import memory
 from storage.unit import Database, Unit
 
@@ -36,3 +39,17 @@ def test_a_tender_whose_work_breaks_does_not_stop_the_others() -> None:
         return await clockwork.turn_all(database, [step]), done
 
     assert asyncio.run(play()) == (1, ["B"])
+
+
+def test_health_tells_what_the_alarms_found_and_asks_no_database_that_may_be_away() -> None:
+    async def trouble() -> list[str]:
+        return ["the clockwork stands still"]
+
+    world = SimpleNamespace(now=lambda: datetime(2026, 3, 2, 1, tzinfo=UTC))
+    service = SimpleNamespace(database=None, world=world)
+    hall: Any = SimpleNamespace(service=service, ledger=None, folder=SimpleNamespace(card=SimpleNamespace(demo=True)))
+    health: Any = next(each for each in public.routes(hall, trouble=trouble) if "/health" in each.paths)
+    answer = asyncio.run(health.fn())
+    assert answer.status_code == 503
+    assert answer.content["failing"] == ["the clockwork stands still"]
+    assert answer.content["now"] == "2026-03-02T01:00:00.000Z"

@@ -10,7 +10,7 @@ from experts.scoring import Bid, Case, Mark
 
 
 def sample(method: Mapping[str, Any], max_price_fen: int | None, bids: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Score (price in fen, points in hundredths) as the panel's scores would be; see trading/desk/samples.py.
+    """Score (price in fen, points in hundredths) as the panel's scores would be; see trading/desk/drafts/samples.py.
 
     Bids that are equal in everything keep their order, where the document would draw lots. Raises what scoring refuses.
     """

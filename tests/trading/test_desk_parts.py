@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from storage.world import instant
 from trading import calendar, tender_document
 from trading.counter.page import forms
-from trading.desk import changes, draft_pages, drafting, notices, plan, steps
+from trading.desk import changes, notices
+from trading.desk.drafts import checking, drafting, plan, steps
+from trading.desk.drafts import step as one_step
+from trading.desk.drafts.step import Step
 from trading.markets.construction import NATIONAL
 from trading.rules import publication
 
@@ -22,9 +25,9 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = (ROOT / "examples/road-maintenance/tender.json", ROOT / "tests/examples/other-road/tender.json")
 
 
-def typed_again(step: steps.Step, draft: dict[str, Any]) -> forms.Filled:
+def typed_again(step: Step, draft: dict[str, Any]) -> forms.Filled:
     """A step as a browser would send it back untouched."""
-    shown, _ = steps.shown(step, drafting.view(step, draft, "2026-03-02"))
+    shown, _ = one_step.shown(step, drafting.view(step, draft, "2026-03-02"))
     values: dict[str, Any] = {}
     for one in shown.fields:
         values[one.name] = forms.understood(one, shown.typed.get(one.name, ""))
@@ -33,18 +36,18 @@ def typed_again(step: steps.Step, draft: dict[str, Any]) -> forms.Filled:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 @pytest.mark.parametrize("step", steps.STEPS[:6], ids=lambda step: step.name)
-def test_a_step_that_is_sent_back_untouched_changes_nothing(path: Path, step: steps.Step) -> None:
+def test_a_step_that_is_sent_back_untouched_changes_nothing(path: Path, step: Step) -> None:
     draft = json.loads(path.read_text("utf-8"))
     after, filled = drafting.apply(step, typed_again(step, draft), draft)
     assert filled.ok
-    was, _ = draft_pages.read_document(draft)
-    now, _ = draft_pages.read_document(after)
+    was, _ = checking.read_document(draft)
+    now, _ = checking.read_document(after)
     assert was is not None and now is not None
     assert now == was
 
 
 def test_a_half_filled_draft_is_kept_and_tells_what_is_missing() -> None:
-    document, broken = draft_pages.read_document({"v": 1, "project": {"name": "x"}})
+    document, broken = checking.read_document({"v": 1, "project": {"name": "x"}})
     assert document is None and broken is not None
     assert broken.code == "document_field_missing"
 

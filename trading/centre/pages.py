@@ -27,8 +27,9 @@ from trading.counter.page.forms import Field, Filled
 from trading.counter.page.pages import Link, Pages, Requested
 from trading.counter.page.session import Visitor
 from trading.counter.verbs import Verb
-from trading.desk import draft_pages, notices, reading
+from trading.desk import notices, reading
 from trading.desk import pages as desk
+from trading.desk.drafts import checking
 from trading.roles import Permission
 from trading.tender import from_json
 from trading.verbs import CENTRE
@@ -141,7 +142,7 @@ def routes(pages: Pages, *, experts: Sequence[Verb]) -> list[Any]:
         row = await database.read(lambda unit: unit.project.read(code), bearer=visitor.token)
         if row is None or not code.startswith("entry-"):
             raise Refused("entry_unknown", entry=code)
-        document, _ = draft_pages.read_document(row["body"]["document"])
+        document, _ = checking.read_document(row["body"]["document"])
         assert document is not None, "an entry was a whole document"
         sections = notices.sections(document, row["body"]["documents"], language.of(request.scope))
         return pages.show(

@@ -12,7 +12,7 @@ from typing import Any
 
 from trading.counter.page import language
 from trading.counter.page.language import Lang
-from trading.desk import steps
+from trading.desk.drafts import steps
 from trading.tender_document import Benchmark, TenderDocument
 
 Section = dict[str, Any]

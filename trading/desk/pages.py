@@ -1,6 +1,6 @@
 """The desk of owners and agents: their tenders, from the first draft to the filed contract.
 
-Wired together here: drafts (draft_pages.py), a published tender (lot_pages.py, clarifying.py), its papers
+Wired together here: drafts (drafts/), a published tender (lot_pages.py, clarifying.py), its papers
 (paper_pages.py). What belongs to rooms above this one, scoring for the preview and the draw, is handed in by the
 portal.
 """
@@ -23,8 +23,10 @@ from trading.counter.page import doing, language
 from trading.counter.page.language import Lang
 from trading.counter.page.pages import Pages, Requested
 from trading.counter.verbs import Verb
-from trading.desk import clarifying, draft_pages, drafting, lot_pages, notices, paper_pages, tasks
-from trading.desk.samples import Preview
+from trading.desk import clarifying, lot_pages, notices, paper_pages, tasks
+from trading.desk.drafts import checking, drafting
+from trading.desk.drafts import pages as draft_pages
+from trading.desk.drafts.samples import Preview
 from trading.roles import Actor, Permission, Role
 from trading.tender import Tender, from_json
 from trading.verbs import DESK
@@ -74,7 +76,7 @@ def routes(pages: Pages, *, preview: Preview, draw: Sequence[Verb]) -> list[Any]
             return {**found, "published": bool(there)}
 
         told = await database.read(read, bearer=visitor.token)
-        document, _ = draft_pages.read_document(told["document"])
+        document, _ = checking.read_document(told["document"])
         assert document is not None, "an entry was a whole document"
         power = next(one for one in powers.load() if Permission.ENTRY_ACCEPT.value in one.permissions)
         sections = notices.sections(document, told["documents"], lang)

@@ -18,8 +18,9 @@ from storage.ports import In
 from storage.unit import Unit
 from storage.world import stamp
 from trading.counter.page.forms import Filled
-from trading.desk import steps
-from trading.desk.steps import Draft, Step
+from trading.desk.drafts import step as one_step
+from trading.desk.drafts import steps
+from trading.desk.drafts.step import Draft, Step
 from trading.hall import Hall
 from trading.roles import Actor, Role
 from trading.rulebook import Rulebook
@@ -168,10 +169,10 @@ def apply(step: Step, filled: Filled, draft: Mapping[str, Any]) -> tuple[Draft, 
     for one in step.fields:
         if one.name in filled.values and not one.name.startswith("method.") and one.name != "planned":
             value = filled.values[one.name]
-            steps.put(after, one.name, value == "yes" if one.choices == steps.YES_NO else value)
+            one_step.put(after, one.name, value == "yes" if one.choices == steps.YES_NO else value)
     for part in step.rows:
-        rows = [{**row, **_cells(row)} for row in steps.rows_of(filled, part)]
-        steps.put(after, part.name, rows)
+        rows = [{**row, **_cells(row)} for row in one_step.rows_of(filled, part)]
+        one_step.put(after, part.name, rows)
     if step is steps.PROJECT:
         agent = {name: value for name, value in (after.get("agent") or {}).items() if value}
         after["agent"] = agent or None

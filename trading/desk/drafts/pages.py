@@ -19,7 +19,7 @@ from litestar.params import FromPath
 from crypto.refusal import Refused
 from storage.unit import Unit
 from storage.world import instant
-from trading import calendar, rulebook, tender_document, tenders
+from trading import calendar, rulebook, tenders
 from trading.commands import entry
 from trading.counter import files as counter_files
 from trading.counter import verbs
@@ -27,10 +27,12 @@ from trading.counter.page import doing, forms, language
 from trading.counter.page.forms import Field, Filled
 from trading.counter.page.pages import Pages, Requested
 from trading.counter.page.session import Visitor
-from trading.desk import drafting, notices, plan, samples, steps
-from trading.desk.drafting import Kept
-from trading.desk.samples import Preview
-from trading.desk.steps import Step
+from trading.desk import notices
+from trading.desk.drafts import checking, drafting, plan, samples, steps
+from trading.desk.drafts import step as steps_
+from trading.desk.drafts.drafting import Kept
+from trading.desk.drafts.samples import Preview
+from trading.desk.drafts.step import Step
 from trading.roles import Permission
 from trading.rulebook import Rulebook
 from trading.rules import conditions, publication
@@ -92,7 +94,7 @@ def routes(pages: Pages, preview: Preview) -> list[Any]:
         if step is steps.FILES:
             return _page(request, visitor, kept, step, forms.blank(()), {})
         seen = drafting.view(step, _with_days(step, kept), _planned(kept).isoformat())
-        filled, counts = steps.shown(step, seen)
+        filled, counts = steps_.shown(step, seen)
         return _page(request, visitor, kept, step, filled, counts)
 
     @post("/desk/drafts/{code:str}/{name:str}", status_code=200, request_max_body_size=UPLOAD_BYTES_MAX)
@@ -114,7 +116,7 @@ def routes(pages: Pages, preview: Preview) -> list[Any]:
             return pages.go(
                 request, f"/desk/drafts/{code}/schedule", zh="已填入最早的合法日期。", en="Earliest days set."
             )
-        filled, counts = await steps.read(request, step)
+        filled, counts = await steps_.read(request, step)
         after, filled = drafting.apply(step, filled, kept.document)
         if step is steps.SCHEDULE:
             filled = _lawful(filled, book())
@@ -274,9 +276,10 @@ def routes(pages: Pages, preview: Preview) -> list[Any]:
         request: Requested, visitor: Visitor, kept: Kept, filled: Filled, *, status: int = 200
     ) -> Response[str]:
         lang = language.of(request.scope)
-        document, broken = read_document(kept.document)
+        document, broken = checking.read_document(kept.document)
         defects = [
-            (pages.told(one), one.rule, _place(one)) for one in ([broken] if broken else _defects(document, kept))
+            (pages.told(one), one.rule, checking.place(one))
+            for one in ([broken] if broken else _defects(document, kept))
         ]
         return pages.show(
             request,
@@ -302,7 +305,7 @@ def routes(pages: Pages, preview: Preview) -> list[Any]:
     async def _hand_in(request: Requested, visitor: Visitor, kept: Kept) -> Response[str]:
         filled = await forms.read(request, REASONS)
         reasons = str(filled.values.get("reasons") or "").strip()
-        document, broken = read_document(kept.document)
+        document, broken = checking.read_document(kept.document)
         if broken is not None or document is None or _defects(document, kept):
             return await _check(request, visitor, kept, filled, status=422)
         if conditions.findings(document) and not reasons:
@@ -332,61 +335,6 @@ def routes(pages: Pages, preview: Preview) -> list[Any]:
         return pages.go(request, f"/desk/entries/{number}", zh=said[0], en=said[1])
 
     return [create, show, keep]
-
-
-def read_document(draft: Mapping[str, Any]) -> tuple[TenderDocument | None, Refused | None]:
-    """A draft as the tender document, or what keeps it from being one. Parts that were left empty are left out, so that
-    they are told as missing."""
-    kept = {name: value for name, value in draft.items() if value != ""}
-    try:
-        return tender_document.parse(json.dumps(_filled_in(kept), ensure_ascii=False).encode()), None
-    except Refused as refused:
-        return None, refused
-
-
-def _filled_in(value: Any) -> Any:
-    """Empty optional texts as null; what was not filled in otherwise is missing."""
-    keep = {"max_price_fen", "max_price_method", "agent", "above", "below"}
-    if isinstance(value, Mapping):
-        return {name: _filled_in(one) for name, one in value.items() if one is not None or name in keep}
-    return [_filled_in(one) for one in value] if isinstance(value, list) else value
-
-
-def _place(refused: Refused) -> str:
-    """The step at which a defect is mended."""
-    field = str(refused.facts.get("field", "")).removeprefix("$.")
-    by_code = {
-        "documents_withdrawn_too_early": "schedule",
-        "deadline_too_early": "schedule",
-        "opening_not_at_the_deadline": "schedule",
-        "publicity_too_short": "schedule",
-        "min_price_forbidden": "scope",
-        "max_price_not_stated": "scope",
-        "too_many_candidates": "panel",
-        "requirement_without_a_file": "requirements",
-    }
-    by_field = {
-        "notice.title": "scope",
-        "notice": "project",
-        "owner": "project",
-        "agent": "project",
-        "region": "project",
-        "project": "project",
-        "lot": "scope",
-        "price": "scope",
-        "items": "method",
-        "method": "method",
-        "schedule": "schedule",
-        "requirements": "requirements",
-    }
-    if refused.code in by_code:
-        return by_code[refused.code]
-    found = next((step for prefix, step in by_field.items() if field.startswith(prefix)), "")
-    if found:
-        return found
-    if refused.rule == "E-61" or field.startswith(("panel", "opening", "remedies", "candidates")):
-        return "panel"
-    return "method" if refused.rule == "E-69" else "project"
 
 
 def _step(name: str) -> Step:

@@ -4,7 +4,7 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo test test-fresh quick sim mutations bench serve clean lock production-local test-production
+.PHONY: demo pages test test-fresh quick sim mutations bench serve clean lock production-local test-production
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
@@ -43,6 +43,10 @@ production-local: .venv/.test
 test-production: .venv/.test
 	@$(PYTHON) tests/packages.py
 	$(BIN)/python -m pytest -q -m production tests/production
+
+# Pictures of every page of every door, in both languages, at both widths: build/pages/index.html.
+pages: .venv/.test
+	PAGES_TO=build/pages $(BIN)/python -m pytest -q tests/browser/test_crawl.py
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

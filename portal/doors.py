@@ -11,6 +11,7 @@ from typing import Any
 from litestar import Router
 from litestar.handlers import BaseRouteHandler
 
+from bidding.desk import pages as bidder
 from bidding.door import reading_pages
 from bidding.door.sealing import scripts
 from bidding.opening_hall import pages as opening_hall
@@ -18,6 +19,7 @@ from bidding.opening_keys import Desk
 from bidding.trustee_door import pages as trustees
 from crypto import words
 from experts.door import pages as expert
+from experts.verbs import BIDDERS as PANEL_QUESTIONS
 from experts.verbs import DRAW
 from portal import preview
 from portal.front import pages as front
@@ -35,6 +37,7 @@ SHELVES = {
     "front": front.STATIC,
     "hall": opening_hall.STATIC,
     "expert": expert.STATIC,
+    "bidder": bidder.STATIC,
 }
 
 
@@ -53,7 +56,20 @@ def routes(
         **common,
     )
     on_the_spot = {"zh": "开标大厅", "en": "Opening hall", "templates": [opening_hall.TEMPLATES], **common}
-    bidders_spot, owners_spot = Pages(service, door="bidder", **on_the_spot), Pages(service, door="desk", **on_the_spot)
+    owners_spot = Pages(service, door="desk", **on_the_spot)
+    bidders = Pages(
+        service,
+        door="bidder",
+        zh="投标人",
+        en="Bidders",
+        templates=[bidder.TEMPLATES, opening_hall.TEMPLATES],
+        nav=[
+            Link("/bidder", "我的投标", "My bids"),
+            Link("/account/bidder/inbox", "收件箱", "Inbox"),
+            Link("/account/bidder/keys", "签名密钥", "Signing keys"),
+        ],
+        **common,
+    )
     accounts = Pages(service, door="account", zh="账户", en="Account", templates=[account.TEMPLATES], **common)
     centres = Pages(
         service,
@@ -95,7 +111,7 @@ def routes(
         *static.routes(SHELVES),
         *scripts.routes(),
         public.router([*front.routes(public), *opening_hall.public_routes(public), *trustees.routes(public)]),
-        bidders_spot.router(opening_hall.bidder_routes(bidders_spot)),
+        bidders.router([*bidder.routes(bidders, panel=PANEL_QUESTIONS), *opening_hall.bidder_routes(bidders)]),
         owners_spot.router(opening_hall.desk_routes(owners_spot)),
         accounts.router(account.routes(accounts)),
         centres.router(centre.routes(centres, experts=DRAW)),

@@ -21,6 +21,7 @@ from portal.demo.stage_panel import Panel
 from portal.demo.watchers import Watchers
 from storage.world import Entropy, instant
 from trading.lifecycle import State
+from trading.roles import Role
 
 TICK = timedelta(seconds=30)
 OPENING_MAX = timedelta(hours=3)
@@ -43,7 +44,7 @@ class Performance:
         self._panel = Panel(stage, behind, entropy=entropy)
         self._bidders = Bidders(stage)
         lies = {self._trustee(step): mischief.lying(step.fields["how"]) for step in steps if step.does == "lie"}
-        self.watchers = Watchers(stage.cast, stage.url, entropy=entropy, machines=lies)
+        self.watchers = Watchers(stage.cast, stage.address(Role.TRUSTEE), entropy=entropy, machines=lies)
         self._told: set[str] = set()
 
     @property

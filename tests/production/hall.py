@@ -53,6 +53,7 @@ DOORS = {
     Role.SUPERVISOR: "watch",
     Role.INSPECTOR: "watch",
     Role.AUDITOR: "watch",
+    Role.TRUSTEE: "trustees",
 }
 
 

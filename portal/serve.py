@@ -20,6 +20,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from bidding.opening_hall import broadcast as opening_hall
 from crypto.refusal import Refused
 from portal import app, clockwork, scripts
 from portal import folder as folders
@@ -81,6 +82,7 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
         await _until_it_answers(address, door)
         yield address
     finally:
+        opening_hall.close_all()
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.gather(door, return_exceptions=True)
         stop.set()

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from weakref import WeakKeyDictionary, WeakSet
 
 from bidding.opening_hall import scene as scenes
 from bidding.opening_hall.scene import Scene
@@ -87,6 +88,7 @@ class Broadcaster:
     ) -> None:
         self._database, self._world, self._hall, self._render = database, world, hall, render
         self._listeners_max = listeners_max
+        self._closed = False
         self._watches: dict[str, Watch] = {}
         self._task: asyncio.Task[None] | None = None
         self.polls = 0
@@ -115,8 +117,10 @@ class Broadcaster:
         watch = self._join(lot, tender_id)
         try:
             yield RETRY
-            while not watch.id:
+            while not watch.id and not self._closed:
                 await watch.changed.wait()
+            if self._closed:
+                return
             seen = next((each.number for each in reversed(watch.messages) if each.id and each.id == last), None)
             if seen is None:
                 seen = watch.number
@@ -133,10 +137,21 @@ class Broadcaster:
                     yield message.data[lang]
                 if not coming:
                     await changed.wait()
+                if self._closed:
+                    return
         finally:
             self._leave(watch)
 
+    def close(self) -> None:
+        """End every stream, so that a server that stops need not wait for people who watch; they come back later."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+        for watch in self._watches.values():
+            watch.changed.set()
+
     def _join(self, lot: str, tender_id: str) -> Watch:
+        _OPEN.setdefault(asyncio.get_running_loop(), WeakSet()).add(self)
         watch = self._watches.setdefault(lot, Watch(lot, tender_id))
         watch.listeners += 1
         if self._task is None or self._task.done():
@@ -203,6 +218,15 @@ class Broadcaster:
 
     def _offset(self) -> float:
         return self._world.now().timestamp() - self._world.monotonic()
+
+
+_OPEN: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[Broadcaster]] = WeakKeyDictionary()
+
+
+def close_all() -> None:
+    """Close every broadcaster of the running loop: what a server calls before it stops."""
+    for one in list(_OPEN.get(asyncio.get_running_loop(), ())):
+        one.close()
 
 
 def fingerprint(parts: Mapping[Lang, Mapping[str, str]]) -> str:

@@ -26,6 +26,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from bidding.opening_hall import broadcast as opening_hall
 from crypto import words
 from crypto.refusal import Refused
 from portal.processes import build, logs
@@ -211,7 +212,8 @@ class _Door:
         raise Refused("port_taken", address=f"{self._host}:{self._port}")
 
     async def close(self) -> None:
-        """Answer what is under way, then close."""
+        """Answer what is under way, then close. Streams to those who watch end first: they come back elsewhere."""
+        opening_hall.close_all()
         await asyncio.sleep(DRAIN_SECONDS)
         try:
             await asyncio.wait_for(self.gate.idle.wait(), END_SECONDS_MAX)

@@ -130,6 +130,26 @@ def test_five_thousand_watchers_share_one_look_and_a_returning_one_misses_nothin
     play(scenario)
 
 
+def test_a_server_that_stops_need_not_wait_for_those_who_watch(play: Play) -> None:
+    async def scenario(stage: Any) -> None:
+        hall = Broadcaster(stage.database, world=stage.world, hall=stage.hall, render=render)
+        listening = hall.listen(stage.lot, await hall.check(stage.lot), "zh", "")
+        assert [await anext(listening), bool(ids(await anext(listening)))] == [broadcast.RETRY, True]
+        told: list[bytes] = []
+        waiting = asyncio.create_task(collect(listening, told))
+        await asyncio.sleep(0)
+        broadcast.close_all()
+        await asyncio.wait_for(waiting, 5)
+        assert hall.listeners == 0
+
+    play(scenario)
+
+
+async def collect(listening: Any, told: list[bytes]) -> None:
+    async for data in listening:
+        told.append(data)
+
+
 def ids(data: bytes) -> list[str]:
     """The scene that a message leads to, if it does."""
     lines = data.decode().splitlines()

@@ -70,14 +70,14 @@ class Judge:
 
     async def look(self, lot: str, *, now: datetime) -> int:
         """One lot. Raises Refused: opening_key_lost, judgements_differ (E-59), act_differs."""
-        case = await self.database.read(lambda unit: _ripe_case(unit, lot, now=now, hall=self.hall))
-        if case is None:
+        found = await self.database.read(lambda unit: _case_and_round(unit, lot, now=now, hall=self.hall))
+        if found is None:
             return 0
+        case, tail, said = found
         key = announcement.opening_key(case, self.desk)
         gathered = opening.gather(case, reader=self.desk.reader, key=key)
         if not opening.ripe(case, gathered, now=now):
             return 0
-        tail, said = await self.database.read(lambda unit: _round(unit, case.tender))
         if self.desk.reader == "room":
             if "room" not in said:
                 judged = await self._judged(case, key)
@@ -157,7 +157,8 @@ async def announce_due(unit: Unit, held: tenders.Held, *, now: datetime, hall: H
     if COUNTERSIGNED not in said:
         return ()
     standing = await _standing(unit, tender, hall=hall)
-    if any(row["body"]["case"] != standing for row in said.values()):
+    # What both signed last counts: the room's first message may rest on one release less, if the record is the same.
+    if any(said[signer]["body"]["case"] != standing for signer in ("verifier", COUNTERSIGNED)):
         return ()
     found, last = said["room"]["body"], said[COUNTERSIGNED]["body"]
     await _check_signers(unit, tender, last["verdict"], last["opened"])
@@ -202,6 +203,14 @@ async def _ripe_case(unit: Unit, lot: str, *, now: datetime, hall: Hall) -> Case
     if view.freeze is None or not ceremony.worth_judging(view, now=now):
         return None
     return await opening.case(unit, lot, hall=hall)
+
+
+async def _case_and_round(
+    unit: Unit, lot: str, *, now: datetime, hall: Hall
+) -> tuple[Case, Tail, dict[str, Row]] | None:
+    """Both from one view of the database, so that no release slips in between."""
+    case = await _ripe_case(unit, lot, now=now, hall=hall)
+    return None if case is None else (case, *await _round(unit, case.tender))
 
 
 async def _round(unit: Unit, tender: Tender) -> tuple[Tail, dict[str, Row]]:

@@ -65,7 +65,7 @@ def routes(
         templates=[bidder.TEMPLATES, opening_hall.TEMPLATES],
         nav=[
             Link("/bidder", "我的投标", "My bids"),
-            Link("/account/bidder/inbox", "收件箱", "Inbox"),
+            Link("/account/bidder/inbox", "消息", "Inbox"),
             Link("/account/bidder/keys", "签名密钥", "Signing keys"),
         ],
         **common,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,7 +18,8 @@ from crypto.ledger import receipt
 from crypto.ledger.receipt import ReceiptProved
 from crypto.refusal import Refused
 from storage.unit import Unit
-from trading import results
+from storage.world import instant
+from trading import calendar, results
 from trading.counter.service import Service
 from trading.people import keys
 from trading.published import listing
@@ -57,6 +58,13 @@ class Own:
     objections: Sequence[Text]
     panel: Sequence[Text]
     result: Mapping[str, Any] | None
+
+    @property
+    def objection_day(self) -> date | None:
+        """The last legal day on which one may object to what is open to objection now."""
+        until = self.shown.objection[1] if self.shown.objection else ""
+        # The time ends with a day: its last moment, not the midnight after it, names the day.
+        return calendar.legal_day(instant(until) - timedelta(milliseconds=1)) if until else None
 
     @property
     def standing(self) -> Mapping[str, Any] | None:

@@ -203,7 +203,10 @@ class ProductionHall:
         return self.ask(lambda unit: backstage.seats(unit, lot))
 
     def _turns(self) -> float:
-        return self.metric("clockwork-operation", "tradehall_turns_total", worker="due")
+        try:
+            return self.metric("clockwork-operation", "tradehall_turns_total", worker="due")
+        except httpx.HTTPError:
+            return 0.0  # It is being started again.
 
     # -- people --------------------------------------------------------------------------------------------------------
 

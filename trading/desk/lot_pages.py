@@ -107,6 +107,8 @@ def routes(pages: Pages, verbs: dict[Permission, Verb]) -> list[Any]:
     ) -> Response[str]:
         wanted = action in (actions.REVIEW, actions.PUBLICISE, actions.AWARD)
         found = await database.read(lambda unit: reading.result(unit, lot), bearer=visitor.token) if wanted else None
+        wanted = action in (actions.REVIEW, actions.PUBLICISE)
+        report = await database.read(lambda unit: reading.report(unit, lot), bearer=visitor.token) if wanted else None
         return pages.show(
             request,
             "desk_act.html",
@@ -117,6 +119,7 @@ def routes(pages: Pages, verbs: dict[Permission, Verb]) -> list[Any]:
             filled=filled,
             offered=_offered(action, lot),
             result=found,
+            report=report,
         )
 
     def _may(visitor: Visitor) -> set[Permission]:

@@ -135,6 +135,22 @@ async def result(unit: Unit, one: Lot) -> dict[str, Any] | None:
     return {"rows": rows, "items": table["items"], "scores": scores, "rejected": out}
 
 
+async def report(unit: Unit, one: Lot) -> dict[str, Any] | None:
+    """The panel's report as its owner reads it: rejections with their reasons, the word on competition, dissents; None
+    before it was handed in. Members are told by their seats (法 §37: their names are secret until the result)."""
+    act = one.act("report")
+    if act is None:
+        return None
+    written = await tenders.object_json(unit, one.tender.lot, act["report_hash"])
+    loaded = await results.load(unit, one.tender)
+    rejections = [
+        {**row, "name": loaded.record.get(row["bid"], {}).get("bidder", {}).get("name", "")}
+        for row in written["rejections"]
+    ]
+    dissents = [row for row in written["signatures"] if row["dissent"]]
+    return {"rejections": rejections, "competition": written["competition"], "dissents": dissents}
+
+
 def _bidder(row: Mapping[str, Any]) -> dict[str, Any]:
     names = ("price_fen", "period_days", "quality", "leader")
     return {"name": row.get("bidder", {}).get("name", ""), **{name: row.get(name) for name in names}}

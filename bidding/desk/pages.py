@@ -137,6 +137,11 @@ def routes(pages: Pages, *, panel: Sequence[Verb]) -> list[Any]:
                 filled = filled.refused(pages.told(refused), refused.rule)
         return await _show(request, visitor, lot, {what: filled}, status=422)
 
+    def why(code: str) -> tuple[str, str]:
+        """Why a bid does not count, in words where the sentence needs no fact of the case."""
+        told = pages.told(Refused(code))
+        return (code, code) if "{" in told["en"] + told["zh"] else (told["zh"], told["en"])
+
     async def _show(
         request: Requested, visitor: Visitor, lot: str, given: Mapping[str, Filled], *, status: int = 200
     ) -> Response[str]:
@@ -158,6 +163,7 @@ def routes(pages: Pages, *, panel: Sequence[Verb]) -> list[Any]:
             receipts=receipts,
             filled=filled,
             address=bid_pages.base(request),
+            why=why,
             w=wording,
         )
 

@@ -24,15 +24,12 @@ STATUS: dict[str, tuple[Words, str]] = {
 STAGES: dict[str, tuple[Words, Words, str]] = {
     "uploaded": (
         ("已上传", "Uploaded"),
-        (
-            "密文已到大厅,但还没有递交,不算投标。",
-            "The sealed bytes are at the hall. Nothing is handed in: this is no bid yet.",
-        ),
+        ("密文已到大厅。仅此不算投标。", "The sealed bytes are at the hall. That alone is no bid."),
         "warn",
     ),
     "received": (
         ("已接收", "Received"),
-        ("大厅已应答;还没有账本的签名,请等待。", "The hall answered. The ledger has not signed yet: wait."),
+        ("大厅已应答。仅此不是凭证。", "The hall has answered. That alone proves nothing."),
         "",
     ),
     "submitted": (

@@ -85,9 +85,7 @@ def seal_and_hand_in(reader: Reader, into: Path, version: int) -> Path:
     )
     reader.button("上传并递交", "Upload and hand in").click()
     reader.reads("请先保存恢复文件", "Save the recovery file and tick the box first")
-    kept = saved(
-        reader, lambda: reader.page.get_by_text(reader.t("保存恢复文件", "Save the recovery file")).last.click()
-    )
+    kept = saved(reader, lambda: reader.link("保存恢复文件", "Save the recovery file").click())
     assert kept.suggested_filename == f"{reader.hall.lot}.v{version}.recovery"
     reader.field("恢复文件已保存好", "I have kept the recovery file").check()
     reader.button("上传并递交", "Upload and hand in").click()
@@ -96,7 +94,7 @@ def seal_and_hand_in(reader: Reader, into: Path, version: int) -> Path:
     expect(stages).to_have_text([re.compile(reader.t("完成$", "done$"))] * 4)
     words = [reader.t(*pair) for pair in (("已上传", "Uploaded"), ("已接收", "Received"), ("已递交", "Submitted"))]
     expect(stages).to_contain_text([*words, reader.t("已见证", "Witnessed")])
-    file = saved(reader, lambda: reader.page.get_by_text(reader.t("保存回执文件", "Save the receipt file")).click())
+    file = saved(reader, lambda: reader.link("保存回执文件", "Save the receipt file").click())
     path = into / file.suggested_filename
     file.save_as(path)
     return path

@@ -18,6 +18,9 @@ const session = new Session(lot, { hall: { headers: { "x-csrf-token": csrf } } }
 let identity = null;
 let busy = false;
 let unsent = false;
+// Kept in this tab alone, until the bid is sealed: a page that is loaded again has lost nothing but files and passphrase.
+const DRAFT = `tradehall draft ${lot}`;
+const TYPED = ["price", "period", "quality", "leader", "certificate"];
 
 const { ok, missing } = await supported();
 if (ok) begin();
@@ -27,6 +30,8 @@ function begin() {
   document.querySelector("[data-cannot]").hidden = true;
   page.hidden = false;
   trustOf(session, ready);
+  recallTyped();
+  form.addEventListener("input", keepTyped);
   form.addEventListener("input", look);
   form.addEventListener("change", look);
   form.addEventListener("submit", (event) => {
@@ -39,6 +44,16 @@ function begin() {
   field("sealed-file").addEventListener("change", () => fromFile(field("sealed-file").files[0]));
   field("price").addEventListener("input", inWords);
   addEventListener("beforeunload", (event) => (busy || unsent) && event.preventDefault());
+}
+
+function keepTyped() {
+  sessionStorage.setItem(DRAFT, JSON.stringify(Object.fromEntries(TYPED.map((name) => [name, field(name).value]))));
+}
+
+function recallTyped() {
+  const kept = JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}");
+  for (const name of TYPED) field(name).value = kept[name] ?? field(name).value;
+  inWords();
 }
 
 /** The tender is proved, or is not any more: only then may anything be typed. */
@@ -78,8 +93,14 @@ function given() {
     maxPeriod: Number(field("period").dataset.max), quality: field("quality").value,
     wantedQuality: field("quality").dataset.wanted, leader: field("leader").value,
     certificate: field("certificate").value, files, more: [...field("more").files],
-    limit: Number(part("files").dataset.limit), passphrase: field("pass").value, again: field("again").value, late: false,
+    limit: Number(part("files").dataset.limit), passphrase: field("pass").value, again: field("again").value, late: late(),
   };
+}
+
+/** By the hall's clock, as it stood when the page was made. */
+function late() {
+  const { deadline, now } = page.dataset;
+  return Date.parse(now) + performance.now() >= Date.parse(deadline);
 }
 
 /** The checklist, as it stands. */
@@ -122,6 +143,7 @@ async function seal() {
     saves(part("recovery"), sealed.recovery, `${name}.recovery`);
     saves(part("blob"), sealed.blob, `${name}.bid`);
     part("saving").hidden = false;
+    sessionStorage.removeItem(DRAFT);
     atHand(word("sealed", { v: sealed.version, d: sealed.d.slice(0, 16) + "…" }));
   } catch (error) {
     if (error.name !== "AbortError") await wrong(part("seal-wrong"), error);
@@ -167,6 +189,7 @@ function atHand(sentence) {
   field("saved").checked = false;
   unsent = true;
   part("hand").hidden = false;
+  part("sealed").hidden = false;
   part("sealed").textContent = sentence;
   part("hand").scrollIntoView();
 }
@@ -223,7 +246,8 @@ function show({ stage, event, receipt, proved }) {
   const at = moment(proved.event.public.at);
   part("done-told").textContent = word(`done.${stage}`, { n: proved.index, at });
   saves(part("receipt-file"), receipt, `${lot}.v${proved.event.public.version}.receipt`, "text/plain");
-  part("receipt-page").href = receipts + encodeURIComponent(event);
+  part("receipt-page").href = receipts + "/" + encodeURIComponent(event);
+  part("sealed").hidden = true;
   part("done").hidden = false;
 }
 

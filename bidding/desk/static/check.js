@@ -55,7 +55,8 @@ export function findings(given) {
   if ([...given.passphrase.normalize("NFC")].length < PASSPHRASE_LENGTH_MIN) say("bad", "check.pass_short");
   else if (given.passphrase !== given.again) say("bad", "check.pass_differs");
   else say("ok", "check.pass");
-  if (given.late) say("bad", "check.late");
+  // The hall decides; the deadline may have been moved since the page was made.
+  if (given.late) say("note", "check.late");
   return found;
 }
 

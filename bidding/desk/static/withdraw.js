@@ -51,7 +51,7 @@ async function act() {
       sentence = word("withdrawn", { n: proved.index, at: moment(proved.event.public.at) });
     }
     part("done-told").textContent = sentence;
-    part("receipt-page").href = receipts + encodeURIComponent(done.event);
+    part("receipt-page").href = receipts + "/" + encodeURIComponent(done.event);
     part("go").hidden = true;
     part("done").hidden = false;
   } catch (error) {

@@ -171,9 +171,7 @@ async def _snapshot(engine: HallPostgres, folder: Path) -> tuple[int, list[str],
         size, leaves = await connection.fetchrow(
             'SELECT (SELECT coalesce(max("size"), 0) FROM "checkpoint"), (SELECT count(*) FROM "ledger")'
         )
-        steps = [
-            str(row[0]) for row in await connection.fetch('SELECT "sha256" FROM "migration" ORDER BY "number"')
-        ]
+        steps = [str(row[0]) for row in await connection.fetch('SELECT "sha256" FROM "migration" ORDER BY "number"')]
         for name, spec in schema.TABLES.items():
             query = f'SELECT {_columns(spec.cells)} FROM "{name}" ORDER BY {_columns(spec.key)}'
             done = await connection.copy_from_query(query, output=str(folder / name), timeout=COPY_SECONDS_MAX)

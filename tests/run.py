@@ -57,7 +57,13 @@ PARTS = [
         "unit",
         480,
         [
-            pytest("unit", "-n", "2", "-m", "not servers and not demo and not simulation and not browser and not production"),
+            pytest(
+                "unit",
+                "-n",
+                "2",
+                "-m",
+                "not servers and not demo and not simulation and not browser and not production",
+            ),
             [str(BIN / "python"), "tests/rules.py", str(REPORTS / "unit.xml")],
         ],
         quick=True,

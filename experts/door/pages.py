@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from crypto.refusal import Refused
@@ -173,7 +174,7 @@ def routes(pages: Pages) -> list[Any]:
     async def move(request: Requested, lot: FromPath[str], what: FromPath[str]) -> Response[str]:
         visitor = await pages.visitor(request)
         if what not in (*FORMS, "vote", "second", "lock"):
-            raise Refused("not_found")
+            raise NotFoundException
         if what in ("vote", "second", "lock"):
             return await _button(pages, request, visitor, lot, what)
         inside = await database.read(lambda unit: queries.inside(unit, lot, actor=visitor.actor), bearer=visitor.token)

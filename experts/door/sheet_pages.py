@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from crypto.refusal import Refused
@@ -38,7 +39,7 @@ def routes(pages: Pages) -> list[Any]:
     async def first(request: Requested, lot: FromPath[str]) -> Response[str]:
         room = await inside(lot, await pages.visitor(request))
         if not room["bids"]:
-            raise Refused("not_found")
+            raise NotFoundException
         given = {(mark["bid"], mark["item"]) for mark in room["sheet"]["marks"]}
         open_ = [row for row in room["bids"] if any((row["bid"], item["code"]) not in given for item in room["items"])]
         return pages.go(request, f"/expert/lots/{lot}/sheet/{(open_ or room['bids'])[0]['bid']}")

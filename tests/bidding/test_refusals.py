@@ -17,7 +17,7 @@ WORDS = {code: told for table in TABLES for code, told in tomllib.loads(table.re
 
 def raised() -> Iterator[tuple[str, set[str], str]]:
     """(code, names of its facts, where) of each Refused(…) on the server's side of the room."""
-    for path in [*ROOM.glob("*.py"), *ROOM.glob("door/*.py"), *ROOM.glob("trustee_door/*.py")]:
+    for path in [path for path in ROOM.rglob("*.py") if "client" not in path.parts]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused" and node.args:
                 code = node.args[0]
@@ -51,6 +51,7 @@ def test_no_words_are_left_over() -> None:
 
 
 def client_codes() -> set[str]:
-    """Codes that the command lines of bidders and trustees raise."""
-    text = "".join(path.read_text("utf-8") for path in ROOM.glob("client/*.py"))
+    """Codes that the command lines of bidders and trustees raise, and the modules that seal in a browser."""
+    programs = [*ROOM.glob("client/*.py"), *ROOM.rglob("door/sealing/**/*.js"), *ROOM.glob("desk/static/*.js")]
+    text = "".join(path.read_text("utf-8") for path in programs)
     return {code for code in WORDS if f'"{code}"' in text}

@@ -137,5 +137,5 @@ def test_a_process_without_its_database_can_be_built_and_says_so_when_it_asks() 
     async def ask() -> None:
         await database.read(lambda unit: unit.setting.count())
 
-    with pytest.raises(OSError):
+    with pytest.raises(Busy):
         asyncio.run(ask())

@@ -2,6 +2,7 @@
 
     python3 tests/run.py all      what CI runs
     python3 tests/run.py quick    no servers, no demo, under three minutes
+    python3 tests/run.py browser production    these parts alone
 
 Each part has a purse in seconds; a part over its purse is named in the table. Only the standard library is used,
 because the first part installs everything else.
@@ -78,10 +79,15 @@ NEEDED = ("packages", "install")
 """Without these nothing else can run."""
 
 
-def main(which: str) -> int:
+def main(which: list[str]) -> int:
     """Run the chosen parts in order, stop at nothing, and return 1 if any failed."""
     REPORTS.mkdir(parents=True, exist_ok=True)
-    chosen = [part for part in PARTS if which == "all" or part.quick]
+    known = {"all", "quick", *(part.name for part in PARTS)}
+    if set(which) - known:
+        print(f"no such part: {', '.join(sorted(set(which) - known))}; there are {', '.join(sorted(known))}")
+        return 2
+    wanted = {part.name for part in PARTS if "all" in which or part.name in which or ("quick" in which and part.quick)}
+    chosen = [part for part in PARTS if part.name in wanted]
     for part in chosen:
         print(f"== {part.name}", flush=True)
         started = time.monotonic()
@@ -134,4 +140,4 @@ def _table(parts: list[Part]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "all"))
+    sys.exit(main(sys.argv[1:] or ["all"]))

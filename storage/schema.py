@@ -107,7 +107,7 @@ _LIST = (
         "tender",
         "lot",
         "state deadline due region market tender_id owner",
-        indexes=("state deadline", "due", "tender_id", "owner"),
+        indexes=("state deadline", "state lot", "due", "tender_id", "owner"),
     ),
     # `state` is draft, handed_in, entry_pending, registered or lot; `agent` is '' where an owner acts alone.
     _document("project", "code", "owner agent state", indexes=("owner", "agent", "state")),

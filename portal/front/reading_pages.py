@@ -22,6 +22,7 @@ from trading.published import listing
 FEED_MAX = 50
 CALENDAR_MAX = 100
 MADE_MAX = 16
+CHECKABLE = 10
 CALENDAR_DAYS = 120
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 READ = {"cache-control": "public, max-age=60", "x-content-type-options": "nosniff"}
@@ -130,8 +131,8 @@ def routes(pages: Pages) -> list[Any]:
     async def check(request: Requested) -> Response[str]:
         head = await service.ledger.head()
         seen = await service.ledger.witnessed(service.hall.trust)
-        found = await database.read(
-            lambda unit: listing.find(unit, listing.Wanted(stage="awarded"), page=1, now=world.now())
+        awarded = await database.read(
+            lambda unit: listing.newest(unit, limit=CHECKABLE, now=world.now(), stage="awarded")
         )
         return pages.show(
             request,
@@ -140,7 +141,7 @@ def routes(pages: Pages) -> list[Any]:
             seen=seen,
             trust=service.hall.trust,
             base=_base(request),
-            lots=found.rows[:10],
+            lots=awarded,
             w=wording,
         )
 

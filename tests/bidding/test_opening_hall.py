@@ -199,6 +199,32 @@ def test_a_notice_is_found_by_two_characters_and_by_its_stage(play: Play) -> Non
     play(scenario)
 
 
+def test_every_notice_is_on_exactly_one_page_from_whichever_end_it_is_read(play: Play) -> None:
+    async def scenario(stage: Any) -> None:
+        model = await stage.database.read(lambda unit: unit.tender.read(stage.lot))
+
+        async def fill(unit: Any) -> None:
+            for number in range(70):
+                lot = f"E{number:022d}"
+                row = {name: value for name, value in model.items() if name != "version"}
+                body = {"tender": {**model["body"]["tender"], "lot": lot}}
+                await unit.tender.insert({**row, "lot": lot, "body": body})
+                published = stamp(stage.now - timedelta(hours=number // 3))
+                fields = {"published": published, "market": "construction", "region": "510100"}
+                await unit.notice.insert({"lot": lot, **fields})
+
+        await stage.database.write(fill)
+        seen: list[str] = []
+        for page in range(1, 5):
+            told = await stage.database.read(lambda unit, p=page: listing.find(unit, Wanted(), page=p, now=stage.now))
+            assert (told.total, told.pages) == (71, 4)
+            seen += [row["lot"] for row in told.rows]
+        ordered = await stage.database.read(lambda unit: unit.notice.find({}, order=("-published",)))
+        assert seen == [row["lot"] for row in ordered]
+
+    play(scenario)
+
+
 def test_a_lots_line_has_every_limit_with_its_article(play: Play) -> None:
     async def scenario(stage: Any) -> None:
         shown = await stage.database.read(lambda unit: reading.show(unit, stage.lot, now=stage.now))

@@ -75,14 +75,20 @@ async def find(unit: Unit, wanted: Wanted, *, page: int = 1, now: datetime) -> F
     total = await unit.notice.count(where)
     pages = max(1, min(PAGES_MAX, -(-total // PAGE)))
     page = max(1, min(page, pages))
-    rows = await unit.notice.find(where, order=("-published",), limit=page * PAGE)
-    lots = [row["lot"] for row in rows[(page - 1) * PAGE :]]
+    before = (page - 1) * PAGE
+    if before <= total // 2:
+        rows = (await unit.notice.find(where, order=("-published",), limit=before + PAGE))[before:]
+    else:
+        # The far half is read from its end, so that the last page costs no more than the first.
+        behind = await unit.notice.find(where, order=("published", "-lot"), limit=total - before)
+        rows = behind[::-1][:PAGE]
+    lots = [row["lot"] for row in rows]
     return Found(await summaries(unit, lots, now=now), total, page, pages)
 
 
-async def newest(unit: Unit, *, limit: int, now: datetime) -> list[dict[str, Any]]:
-    """The newest notices."""
-    rows = await unit.notice.find({}, order=("-published",), limit=limit)
+async def newest(unit: Unit, *, limit: int, now: datetime, stage: str | None = None) -> list[dict[str, Any]]:
+    """The newest notices, of one stage or of all."""
+    rows = await unit.notice.find(_where(Wanted(stage=stage)), order=("-published",), limit=limit)
     return await summaries(unit, [row["lot"] for row in rows], now=now)
 
 

@@ -1,0 +1,3 @@
+-- The lots of a stage, found without reading their rows.
+
+CREATE INDEX "tender_state_lot" ON "tender" ("state", "lot");

@@ -7,6 +7,7 @@ of them to it; who runs the hall could still serve another page, which `tradehal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ from trading.lifecycle import State
 from trading.roles import Permission
 
 SCRIPTS = "/static/bidder/"
+TOGETHER = ("telling.js", "trust.js", "keyring.js")
+BID = ("bid.js", "check.js", *TOGETHER)
+WITHDRAW = ("withdraw.js", *TOGETHER)
+"""The scripts that each page runs besides the sealing modules."""
 STATIC = Path(__file__).parent / "static"
 # Read when the process begins, as the files that are served are.
 HASHES = scripts.hashes({f"{SCRIPTS}{path.name}": path.read_bytes() for path in STATIC.glob("*.js")})
@@ -47,7 +52,7 @@ def routes(pages: Pages) -> list[Any]:
             document=document,
             wanted=requirements.files(document),
             answers=requirements.fields(document),
-            **await _means(request, visitor),
+            **await _means(request, visitor, BID),
         )
 
     @get("/bidder/lots/{lot:str}/withdraw")
@@ -59,7 +64,12 @@ def routes(pages: Pages) -> list[Any]:
             event = standing["event"]
             digest = await database.read(lambda unit: reading.digest_of(unit, event), bearer=visitor.token)
         return pages.show(
-            request, "bidder_withdraw.html", visitor=visitor, own=own, digest=digest, **await _means(request, visitor)
+            request,
+            "bidder_withdraw.html",
+            visitor=visitor,
+            own=own,
+            digest=digest,
+            **await _means(request, visitor, WITHDRAW),
         )
 
     @get("/bidder/words.json")
@@ -77,15 +87,15 @@ def routes(pages: Pages) -> list[Any]:
             lambda unit: reading.lot(unit, lot, visitor.actor, now=now), bearer=visitor.token
         )
 
-    async def _means(request: Requested, visitor: Visitor) -> dict[str, Any]:
+    async def _means(request: Requested, visitor: Visitor, own: Sequence[str]) -> dict[str, Any]:
         living = await database.read(
             lambda unit: reading.living_keys(unit, visitor.actor.organisation), bearer=visitor.token
         )
-        own = sorted(address for address in pages.integrity if address.startswith(SCRIPTS) and address.endswith(".js"))
+        addresses = [SCRIPTS + name for name in own]
         return {
             "living": living,
-            "loaded": [*scripts.tags(), *((address, pages.integrity[address]) for address in own)],
-            "hashes": {**scripts.hashes(scripts.scripts()), **HASHES},
+            "loaded": [*scripts.tags(), *((address, pages.integrity[address]) for address in addresses)],
+            "hashes": {**scripts.hashes(scripts.scripts()), **{address: HASHES[address] for address in addresses}},
             "address": base(request),
             "open_now": State.BIDDING.value,
             "w": wording,

@@ -1,6 +1,7 @@
 // Whom the person trusts: trust.json from their own disk, checked against the tender before anything is typed.
 // It is remembered in this browser; the hall's own copy is taken only where the page offers it, in a rehearsal.
-import { word, wrong } from "./telling.js";
+import { Unreachable } from "/sealing/seal.js";
+import { told, word, wrong } from "./telling.js";
 
 const REMEMBERED = "tradehall trust.json";
 
@@ -9,8 +10,8 @@ export function trustOf(session, checked) {
   const panel = document.querySelector("[data-trust]");
   const part = (name) => panel.querySelector(`[data-${name}]`);
   const file = panel.querySelector("input[type=file]");
-  file.addEventListener("change", async () => file.files[0] && attempt(await file.files[0].text()));
-  part("own-copy")?.addEventListener("click", async () => attempt(await (await fetch("/trust.json")).text()));
+  file.addEventListener("change", () => file.files[0] && attempt(() => file.files[0].text()));
+  part("own-copy")?.addEventListener("click", () => attempt(async () => (await fetch("/trust.json")).text()));
   part("again").addEventListener("click", () => {
     part("told").hidden = true;
     part("ask").hidden = false;
@@ -18,23 +19,27 @@ export function trustOf(session, checked) {
     checked(null);
   });
   const remembered = localStorage.getItem(REMEMBERED);
-  if (remembered) attempt(remembered);
+  // A file may have been chosen before this ran: by a quick hand, or by a browser that goes back.
+  if (file.files[0]) file.dispatchEvent(new Event("change"));
+  else if (remembered) attempt(() => remembered);
 
-  async function attempt(text) {
+  async function attempt(read) {
     part("busy").hidden = false;
     await wrong(part("wrong"), null);
     try {
-      const told = await session.check(new TextEncoder().encode(text));
+      const text = await read();
+      const proved = await session.check(new TextEncoder().encode(text));
       localStorage.setItem(REMEMBERED, text);
-      show(told);
-      await checked(told);
+      show(proved);
+      await checked(proved);
     } catch (error) {
-      // Nothing may be typed under anchors that did not prove this tender.
-      localStorage.removeItem(REMEMBERED);
+      // Nothing may be typed under anchors that did not prove this tender; a line that is cut says nothing of them.
+      const cut = error instanceof Unreachable;
+      if (!cut) localStorage.removeItem(REMEMBERED);
       part("told").hidden = true;
       part("ask").hidden = false;
       await checked(null);
-      await wrong(part("wrong"), error);
+      await wrong(part("wrong"), cut ? error : word("not_proved", { why: await told(error) }));
     } finally {
       part("busy").hidden = true;
     }

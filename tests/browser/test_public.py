@@ -70,7 +70,7 @@ def test_result_objections_and_the_verifiers_report_stand_on_the_page_without_sc
     reader.reads("对评标结果的异议", "An objection to the result")
     reader.link("自己核验", "Check this tender yourself").click()
     reader.reads("不要只从本平台取得信任文件", "Do not take the trust file from this platform alone")
-    expect(reader.page.get_by_text("tradehall-verify bundle.zip --trust trust.json")).to_be_visible()
+    expect(reader.page.get_by_text("python -m crypto.verifier bundle.zip --trust trust.json")).to_be_visible()
     for _ in range(40):
         if reader.page.get_by_text(reader.t("没有发现问题", "nothing failed")).count():
             break

@@ -2,8 +2,8 @@
 
 A segment is named by SHA-256 of its content (lower-case hex), so whoever reads it can tell that it is the right one.
 It is written to a temporary file beside its place, synced, made read-only, moved, and the folder synced: after `put`
-returns, a power cut does not lose it (docs/spec/envelope.md §5: segments are there and hashed before a submission is received). Near the
-end of the disk uploads are refused while submissions, which are small, still go through.
+returns, a power cut does not lose it (docs/spec/envelope.md §5). Near the end of the disk uploads
+are refused while submissions, which are small, still go through.
 Whoever controls the folder can delete or withhold segments; they cannot change one unnoticed. A filesystem is not WORM
 storage; production keeps segments under an object lock (storage/s3.py).
 """

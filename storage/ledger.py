@@ -186,7 +186,7 @@ class Ledger:
             return await self._database.write(keep)
 
     async def overdue(self, *, now: datetime) -> list[str]:
-        """Events that have waited longer than OVERDUE_SECONDS for their place: an incident, never silence (docs/spec/acts.md §3)."""
+        """Events that have waited longer than OVERDUE_SECONDS for their place: an incident (docs/spec/acts.md §3)."""
         limit = stamp(now - timedelta(seconds=OVERDUE_SECONDS))
 
         async def ask(unit: Unit) -> list[str]:

@@ -5,8 +5,8 @@ returns, or not at all when it raises. The transaction is tried again when the d
 busy) and when a document or a chain moved underneath (Conflict); so a command must decide from what it read and the
 instant it was given, nothing else. Jobs leave with the transaction: the outbox is told their ids after the commit.
 
-`record` puts an act and its leaf into the same transaction as the state it explains (docs/architecture.md §3): no act without its
-state, no state without its act.
+`record` puts an act and its leaf into the same transaction as the state it explains (docs/architecture.md §3): no act
+without its state, no state without its act.
 """
 
 from __future__ import annotations

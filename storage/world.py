@@ -2,7 +2,7 @@
 
 Nobody else in the program reads a clock or the kernel's random numbers (the bidders' command lines have their own in
 `bidding/client/world.py`), so that a test, a simulation or a rehearsal decides what time it is and what was drawn.
-Instants are aware UTC, cut to the millisecond, because that is the form in which the ledger keeps them (docs/spec/acts.md §1).
+Instants are aware UTC, cut to the millisecond, the form in which the ledger keeps them (docs/spec/acts.md §1).
 Whoever controls the clock of a real hall can shift what counts as late by the error they dare; they cannot move an
 act behind another one in the ledger.
 """

@@ -13,7 +13,7 @@ from storage.unit import Database, Unit
 
 
 def row(lot: str) -> dict[str, object]:
-    blank = {name: "" for name in ("deadline", "due", "region", "market", "tender_id", "owner")}
+    blank = dict.fromkeys(("deadline", "due", "region", "market", "tender_id", "owner"), "")
     return {"lot": lot, "state": "bidding", **blank, "body": {}}
 
 

@@ -2,8 +2,8 @@
 
 docs/spec/ledger.md §8; 电子签名法 §13, §15, §27. An organisation that is registered brings the certificate of a further
 key: in a real hall one that a licensed authority issued, in a rehearsal its own authority issues it. The request proves
-possession of the key, the session proves for whom it is asked. Whoever steals a session at a rehearsal gets a key of that
-organisation; at a real hall they would need the authority too.
+possession of the key, the session proves for whom it is asked. Whoever steals a session at a rehearsal gets a key of
+that organisation; at a real hall they would need the authority too.
 """
 
 from __future__ import annotations

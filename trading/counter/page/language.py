@@ -23,7 +23,9 @@ Lang = Literal["zh", "en"]
 PREFIX = "/en"
 WEEKDAYS = "一二三四五六日"
 _SIGNS = "\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
-CHINESE = re.compile(rf"((?:\d+)?[{_SIGNS}]+(?:[^\S\n]*[\d(《〔][^\x21-\x2f\x3a-\x7e{_SIGNS}]*[{_SIGNS}]+|[{_SIGNS}]+)*)")
+CHINESE = re.compile(
+    rf"((?:\d+)?[{_SIGNS}]+(?:[^\S\n]*[\d(《〔][^\x21-\x2f\x3a-\x7e{_SIGNS}]*[{_SIGNS}]+|[{_SIGNS}]+)*)"
+)
 """A run of Chinese: signs and full-width marks, and figures that stand between or before them."""
 
 

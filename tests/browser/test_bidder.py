@@ -255,7 +255,10 @@ def test_what_was_sealed_in_the_browser_opens_in_the_hall(
         hall.advance(timedelta(seconds=101))
         time.sleep(2)
     hall.until_state("opened")
-    reader.page.reload()
+    # A day later the session is over.
+    reader.arrive()
+    reader.sign_in(account)
+    to_the_lot(reader)
     expect(reader.row("已开启")).to_have_count(1)
     reader.link("开标大厅", "").click()
     expect(reader.row(account.organisation).filter(has_text="7,123,456.78").first).to_be_visible()

@@ -4,7 +4,7 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo pages test test-fresh quick sim mutations bench serve clean lock production-local test-production
+.PHONY: demo pages test test-fresh quick sim mutations bench serve clean lock production-local test-production test-browser
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
@@ -39,6 +39,10 @@ bench: .venv/.bench
 # Real servers and one process a role on loopback, settings in build/production; Ctrl-C ends them all.
 production-local: .venv/.test
 	$(BIN)/python -m tests.production.local build/production
+
+test-browser: .venv/.test
+	@$(PYTHON) tests/packages.py
+	$(BIN)/python -m pytest -q -m browser tests/browser
 
 test-production: .venv/.test
 	@$(PYTHON) tests/packages.py

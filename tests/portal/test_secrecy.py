@@ -38,6 +38,7 @@ CERTIFICATES = {number: f"冀MARK{number}7F3A9C2E" for number in BIDDING}
 CONTENTS = {number: f"MARKER-{number}-method-of-works-5d81c7-施工组织设计" for number in BIDDING}
 SECRET_FILE = {number: f"密件{number}-b7e2.pdf" for number in BIDDING}
 SECOND = "replacements/01-again"
+PROOFS = frozenset({"/release.proof", "/api/v1/bidding/lots/{lot}/evidence"})
 NOT_COMPARED = frozenset({"/health", "/log/checkpoint", "/log/tile/{path}"})
 """They tell the size of the log, which grows by itself; a test of their own judges them."""
 
@@ -126,20 +127,24 @@ def reads(hall: Hall) -> dict[tuple[str, str], bytes]:
                     answer = hall.ask(who=who, **hall.request(method, path)).content
                     if path.endswith("/trail"):
                         answer = without_supervision(answer)
-                    elif path.endswith("/evidence"):
-                        answer = without_log(answer)
+                    elif path in PROOFS:
+                        answer = json.dumps(without_log(json.loads(answer))).encode()
                     found[path, who] = answer
     return found
 
 
-def without_log(evidence: bytes) -> bytes:
-    """Evidence without the paths and checkpoints of its proofs, which grow with the log as its rounding lets them:
+def without_log(told: Any) -> Any:
+    """An answer without the paths and checkpoints of its proofs, which grow with the log as its rounding lets them:
     what is proved, and its place."""
-    told = json.loads(evidence)
-    proofs = [told.pop("tender"), *told.pop("hall")]
-    kept = [[line for line in proof.splitlines() if line.startswith(("extra ", "index "))] for proof in proofs]
-    assert all(len(lines) == 2 for lines in kept), kept
-    return json.dumps([told, kept]).encode()
+    if isinstance(told, dict):
+        return {name: without_log(value) for name, value in told.items()}
+    if isinstance(told, list):
+        return [without_log(value) for value in told]
+    if isinstance(told, str) and told.startswith("c2sp.org/tlog-proof"):
+        kept = [line for line in told.splitlines() if line.startswith(("extra ", "index "))]
+        assert len(kept) == 2, told
+        return kept
+    return told
 
 
 def without_supervision(trail: bytes) -> bytes:

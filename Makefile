@@ -4,7 +4,7 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo pages test test-fresh quick sim mutations bench serve clean lock production-local test-production test-browser
+.PHONY: demo pages check test test-fresh quick sim mutations bench serve clean lock production-local test-production test-browser
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
@@ -21,6 +21,9 @@ test:
 # Both commands of the README on a machine made for it: a minimal Debian in a folder, or a clean clone (it says which).
 test-fresh:
 	@$(PYTHON) tests/fresh.py
+
+check: .venv/.test
+	@$(PYTHON) tests/run.py static
 
 quick: .venv/.test
 	@$(PYTHON) tests/run.py quick

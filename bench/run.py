@@ -20,7 +20,7 @@ from typing import Any
 
 import measure
 
-NAMES = ("sealing", "upload", "opening", "ledger", "draw", "scoring", "verifying", "burst", "statements")
+NAMES = ("sealing", "upload", "opening", "ledger", "draw", "scoring", "verifying", "burst", "statements", "pages")
 PAGE = measure.ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("cryptography", "pyrage", "granian", "litestar", "piccolo", "asyncpg", "pandas")
 HEAD = """# Benchmarks

@@ -107,6 +107,7 @@ def test_what_was_submitted_no_longer_counts_against_the_quota(play: Play) -> No
         company = stage.keys.bidders[0]
         for version in range(1, 8):
             await stage.hand_in(company, version=version, files={"a.pdf": bytes(900_000)})
+        assert await stage.database.read(lambda unit: unit.submission.count({"lot": stage.lot})) == 7
 
     play(scenario, plaintext_max=1 << 20)
 

@@ -105,9 +105,11 @@ def test_no_file_asks_to_be_split() -> None:
 
 
 def test_no_tracked_file_names_a_package_index() -> None:
-    forbidden = re.compile(rb"--(?:extra-)?index-url|--find-links|https?://\S+/simple/|https?://\S+\.(?:whl|tar\.gz)")
-    here = Path(__file__).resolve()
-    guilty = [
-        str(p.relative_to(ROOT)) for p in tracked() if p.is_file() and p != here and forbidden.search(p.read_bytes())
-    ]
+    options = (b"index" + b"-url", b"extra-index" + b"-url", b"find" + b"-links")
+    places = (b"simple" + b"/", rb"[^\s]+\.whl", rb"[^\s]+\.tar\.gz")
+    forbidden = re.compile(
+        b"|".join([*(b"--" + option for option in options), *(rb"https?:/" + rb"/\S+/" + place for place in places)])
+    )
+    assert forbidden.search(b"--index" + b"-url x") and forbidden.search(b"https:/" + b"/a.example/simple" + b"/")
+    guilty = [str(p.relative_to(ROOT)) for p in tracked() if p.is_file() and forbidden.search(p.read_bytes())]
     assert guilty == []

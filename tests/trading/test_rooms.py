@@ -68,7 +68,9 @@ def test_a_slot_that_was_given_up_is_free_again() -> None:
         slot = await database.write(booking(0, 2))
         await database.write(lambda unit: rooms.free(unit, slot.id, slot.start))
         await database.write(lambda unit: rooms.free(unit, slot.id, slot.start))
-        await database.write(booking(1, 2))
+        again = await database.write(booking(1, 2))
+        found = await database.read(lambda unit: rooms.slots(unit, since=START, until=START + timedelta(days=1)))
+        assert [one.id for one in found] == [again.id]
 
     run(scenario)
 

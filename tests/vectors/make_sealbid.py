@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from crypto import amount, header, jcs, lock
+from crypto import amount, jcs
+from crypto.sealing import header, lock
 
 HERE = Path(__file__).parent
 OUT = HERE / "sealbid"

@@ -132,6 +132,7 @@ def test_a_machine_that_lies_is_another_machine_and_never_this_program(closed: A
 
     agent = Agent(Server(closed.url), folder, machine=lying)
     until(lambda: any(agent.turn()) and bool(steps))
+    assert steps and not any(isinstance(step, Releases) and step.shares == b"{}" for step in steps)
 
 
 def test_a_drill_opens_every_key(served: Any) -> None:

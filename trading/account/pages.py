@@ -19,7 +19,7 @@ from trading.account.own import own
 from trading.account.posts import named
 from trading.counter.page import doing, forms, session
 from trading.counter.page.forms import Field, Filled
-from trading.counter.page.pages import Pages, Requested
+from trading.counter.page.pages import Pages, Requested, inside
 from trading.counter.page.session import Visitor
 from trading.people import accounts, factors
 from trading.people.accounts import Known, Post
@@ -81,7 +81,7 @@ def routes(pages: Pages) -> list[Any]:
             return pages.show(request, "sign_in.html", filled=filled, kept=kept, posts=posts)
         door = session.door_of(chosen.role)
         token = await begun(request, known.login, chosen, door)
-        back = str(filled.values.get("back") or "") or f"/{door}"
+        back = inside(str(filled.values.get("back") or "") or f"/{door}")
         if kept:
             again = [(name.removeprefix("kept."), text) for name, text in kept]
             answer = pages.show(request, "resume.html", kept=again, back=back, new_csrf=session.csrf(token))

@@ -8,6 +8,7 @@ the last act left behind. The Content-Security-Policy allows our own scripts and
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ SECURITY = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
+ADDRESS = "/?&=%#:@!$'()*+,;~-._[]"
 SAID = "tradehall_said"
 FORM_BYTES_MAX = 32 << 20
 KIT = Path(__file__).parent / "templates"
@@ -142,9 +144,7 @@ class Pages:
 
     def go(self, request: Requested, path: str, *, zh: str = "", en: str = "") -> Response[str]:
         """Lead to another page after an act (303), which will show this word once."""
-        # Addresses come through forms and queries: they stay inside this hall.
-        inside = path.startswith("/") and not path.startswith(("//", "/\\"))
-        to = language.address(path if inside else "/", language.of(request.scope))
+        to = quote(language.address(inside(path), language.of(request.scope)), safe=ADDRESS)
         answer = Response("", status_code=303, headers={"location": to, "cache-control": "no-store"})
         if zh:
             word = quote(json.dumps([zh, en], ensure_ascii=False))
@@ -247,6 +247,14 @@ def _again(request: Requested, here: str, query: str) -> str:
         return "/"
     path = before.path.removeprefix(language.PREFIX) or "/"
     return path + (f"?{before.query}" if before.query else "")
+
+
+def inside(path: str) -> str:
+    """An address that came through a form or a query, if it stays inside this hall, else the front page.
+
+    Browsers drop tabs and line ends and read a backslash as a slash (URL Standard): slash, tab, slash leads away too.
+    """
+    return path if re.fullmatch(r"/(?![/\\])[^\x00-\x20\x7f\\]*", path) else "/"
 
 
 def _said(request: Requested) -> tuple[str, str] | None:

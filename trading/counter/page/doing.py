@@ -18,7 +18,8 @@ from litestar.handlers import BaseRouteHandler
 
 from crypto.refusal import Refused
 from trading.counter import strict, verbs
-from trading.counter.page import forms
+from trading.counter.page import act_words, forms, language, terms
+from trading.counter.page.act_words import Told
 from trading.counter.page.forms import Field, Filled, Upload
 from trading.counter.page.pages import Pages, Requested
 from trading.counter.page.session import Visitor, csrf
@@ -89,7 +90,7 @@ async def _run(
             "sign.html",
             visitor=visitor,
             act=json.dumps(outcome.sign, ensure_ascii=False, indent=1),
-            kind=outcome.sign.get("kind", ""),
+            told=_told(request, outcome.sign, fields),
             step={"verb": verb.path, "command": json.dumps(dict(fields)), "then": then, "zh": zh, "en": en},
             filled=forms.blank(_STEP),
             answer=f"/{pages.door}/signed",
@@ -144,7 +145,7 @@ def signing(pages: Pages, offered: Sequence[Verb]) -> list[BaseRouteHandler]:
                 status=422,
                 filled=told,
                 act=plain,
-                kind="",
+                told=_told_again(request, plain, fields),
                 step=step,
                 answer=answer,
             )
@@ -159,3 +160,17 @@ def signing(pages: Pages, offered: Sequence[Verb]) -> list[BaseRouteHandler]:
         return Response(text.encode(), media_type=MediaType.JSON, headers=named)
 
     return [signed, act_file]
+
+
+def _told(request: Requested, act: Mapping[str, Any], fields: Mapping[str, Any]) -> Told:
+    kind = terms.act(str(act.get("kind", "")))
+    return act_words.tell(act, fields, language.of(request.scope), kind=kind)
+
+
+def _told_again(request: Requested, plain: str, fields: Mapping[str, Any]) -> Told | None:
+    """The words of an act that came back with the form; None where somebody changed it into no act at all: then only
+    the full text is shown, and the verb refuses it."""
+    try:
+        return _told(request, strict.parse(plain.encode()), fields)
+    except (Refused, KeyError, TypeError, ValueError, AttributeError):
+        return None

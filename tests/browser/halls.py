@@ -227,7 +227,7 @@ def snapshot(hall: Path, into: Path) -> None:
     """Copy the folder of a hall that is running: what witnesses saw first, the database after it, so that no witness of
     the copy is ahead of it."""
     shutil.rmtree(into, ignore_errors=True)
-    shutil.copytree(hall, into, ignore=shutil.ignore_patterns("hall.db*", "lock"))
+    shutil.copytree(hall, into, ignore=shutil.ignore_patterns("hall.db*", "lock", "*.new"))
     with (
         contextlib.closing(sqlite3.connect(hall / "hall.db")) as there,
         contextlib.closing(sqlite3.connect(into / "hall.db")) as here,

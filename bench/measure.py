@@ -122,11 +122,11 @@ def number(value: float) -> str:
 def main(make: Callable[[bool], Table]) -> None:
     """Make one table and keep it."""
     small = "--small" in sys.argv
+    OUT.mkdir(parents=True, exist_ok=True)
     table = make(small)
     if small:
         print("small sizes: nothing kept")
         return
-    OUT.mkdir(parents=True, exist_ok=True)
     told = asdict(table)
     for row, given in zip(told["rows"], table.rows, strict=True):
         row |= {"ratio": given.ratio, "met": given.met}

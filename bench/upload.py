@@ -25,8 +25,10 @@ sys.path.insert(0, str(measure.ROOT))
 
 from bidding.client import bidfile
 from crypto.verifier import __main__ as verifier
-from tests.bidding.client.conftest import PASSPHRASE, Town, town
+from tests.bidding.client.conftest import EXAMPLE, PASSPHRASE, Town, town
 from tests.bidding.client.test_resume import CutLine, grow
+
+PLAINTEXT_MAX = 2 << 30
 
 
 class Bare(http.server.BaseHTTPRequestHandler):
@@ -56,7 +58,7 @@ def table(small: bool) -> measure.Table:
     os.environ["TRADEHALL_PASSPHRASE"] = PASSPHRASE
     with tempfile.TemporaryDirectory(dir=measure.ROOT / "build") as folder:
         home = Path(folder)
-        with town(home / "hall", home / "work") as made:
+        with town(home / "hall", home / "work", _roomy(home / "example")) as made:
             whole, smooth = _submit(made, "05", size, cuts=())
             sent, cut = _submit(made, "06", size, cuts=(0.3, 0.7))
             for number in ("05", "06"):
@@ -68,6 +70,16 @@ def table(small: bool) -> measure.Table:
     told.add("submit without a cut", smooth, "s", beside="httpx into a bare server", beside_value=plain)
     told.add("bytes sent with two cuts", sent / measure.MIB, "MiB", beside="without", beside_value=whole / measure.MIB)
     return told
+
+
+def _roomy(target: Path) -> Path:
+    """The example with a tender that takes bids as large as a tender may allow."""
+    shutil.copytree(EXAMPLE, target)
+    file = target / "tender.json"
+    tender = json.loads(file.read_text("utf-8"))
+    tender["sealing"]["plaintext_max"] = PLAINTEXT_MAX
+    file.write_text(json.dumps(tender, ensure_ascii=False), "utf-8")
+    return target
 
 
 def _submit(made: Town, number: str, size: int, *, cuts: tuple[float, ...]) -> tuple[int, float]:

@@ -136,13 +136,13 @@ class Looking:
 
 
 @contextlib.contextmanager
-def town(data: Path, work: Path) -> Iterator[Town]:
+def town(data: Path, work: Path, example: Path = EXAMPLE) -> Iterator[Town]:
     """A rehearsal hall in a thread of its own, with witnesses that poll, and the example's tender published."""
     kept: list[Cast] = []
 
     async def open_() -> Running:
         running, cast = await rehearsal.make(
-            data, EXAMPLE, entropy=SeededEntropy(b"client"), flowing=True, settings=Settings()
+            data, example, entropy=SeededEntropy(b"client"), flowing=True, settings=Settings()
         )
         kept.append(cast)
         return running
@@ -154,7 +154,7 @@ def town(data: Path, work: Path) -> Iterator[Town]:
     looking = Looking(cast, url)
     looking.start()
     try:
-        stage = Stage(cast, EXAMPLE, url, work, tokens, lambda at, zh, en: None)
+        stage = Stage(cast, example, url, work, tokens, lambda at, zh, en: None)
         stage.now = instant(Server(url).now())
         stage.publish_tender(Step(stage.now, "agent", "publish_tender", {}, None, None))
         yield Town(url, cast, hall, stage, work)

@@ -153,9 +153,10 @@ async def _resume(play: Play, hold: Hold) -> None:
 
 async def _object_too_late(play: Play) -> None:
     cmd = objections.Object(play.book.lot, "太迟的异议")
-    await play.expect_refused(
-        "objection_too_late", objections.object_, cmd, play.keys.bidders[1].actor, "objection_too_late"
-    )
+    # A hold may last over the deadline: then nothing is received any more, whatever E-12 says.
+    over = play.hall.now >= (await play.tender()).deadline
+    code = "received_too_late" if over else "objection_too_late"
+    await play.expect_refused("objection_too_late", objections.object_, cmd, play.keys.bidders[1].actor, code)
 
 
 async def _suspend(play: Play) -> None:

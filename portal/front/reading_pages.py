@@ -41,25 +41,23 @@ def routes(pages: Pages) -> list[Any]:
         day = _day(request.query_params.get("day", ""), month, today)
         last = month.replace(day=months.monthrange(month.year, month.month)[1])
 
-        async def look(unit: Unit) -> tuple[dict[date, int], list[dict[str, Any]]]:
-            counts = await listing.openings_by_day(unit, month, last)
-            begins, ends = start_of(day), start_of(day + timedelta(days=1))
-            return counts, await listing.openings(unit, begins, ends, limit=listing.DAY_MAX, now=world.now())
+        async def look(unit: Unit) -> tuple[date, dict[date, int], list[dict[str, Any]]]:
+            counts, shown = await listing.openings_by_day(unit, month, last), day
+            if not request.query_params.get("day") and not counts[day]:
+                # Nothing was chosen: show the first day that has something.
+                shown = next((one for one, count in counts.items() if count and one >= day), day)
+            begins, ends = start_of(shown), start_of(shown + timedelta(days=1))
+            there = await listing.openings(unit, begins, ends, limit=listing.DAY_MAX, now=world.now())
+            return shown, counts, there
 
-        counts, there = await database.read(look)
-        if not request.query_params.get("day") and not counts[day]:
-            # Nothing was chosen: show the first day that has something.
-            busy = next((one for one, count in counts.items() if count and one >= day), None)
-            if busy is not None:
-                day = busy
-                counts, there = await database.read(look)
+        chosen, counts, there = await database.read(look)
         weeks = months.Calendar().monthdatescalendar(month.year, month.month)
         return pages.show(
             request,
             "calendar.html",
             weeks=weeks,
             month=month,
-            chosen=day,
+            chosen=chosen,
             today=today,
             counts=counts,
             openings=there,

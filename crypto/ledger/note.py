@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +37,10 @@ GROUPS: tuple[Group, ...] = ("operation", "supervision", "independent")
 QUORUM_GROUPS: tuple[Group, ...] = ("operation", "supervision")
 
 _DASH = "— "
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_CONTROL_BUT_NEWLINE = re.compile(r"[\x00-\x09\x0b-\x1f]")
+PROVED_KEPT = 1024
+"""Signatures over notes that are not computed again: a hall proves its newest checkpoints for everybody who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Note:
             whole = data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise Refused("note", at=error.start) from error
-        if any(character < " " and character != "\n" for character in whole) or not whole.endswith("\n"):
+        if _CONTROL_BUT_NEWLINE.search(whole) or not whole.endswith("\n"):
             raise Refused("note", bytes=len(data))
         text, found, below = whole.rpartition("\n\n")
         lines = below.removesuffix("\n").split("\n")
@@ -262,6 +268,7 @@ def sign_checkpoint(checkpoint: Checkpoint, *, signer: signing.Signer) -> Note:
     return sign_note(checkpoint.encode(), name=checkpoint.origin, signer=signer)
 
 
+@functools.lru_cache(PROVED_KEPT)
 def verify_note(note: Note, key: VerifierKey) -> str:
     """The text of a note that `key` (type 0x01) signed; Refused("note_not_signed" | "signature")."""
     line = note.line_of(key)
@@ -298,6 +305,7 @@ def cosign(note: Note, *, name: str, signer: signing.Signer, at: datetime) -> Si
     )
 
 
+@functools.lru_cache(PROVED_KEPT)
 def verify_cosignature(note: Note, witness: Witness) -> Cosigned | None:
     """The verified cosignature of `witness`, or None without a line of its; Refused("cosignature") for a false line."""
     line = note.line_of(witness.key)
@@ -377,7 +385,8 @@ def _cosigned_message(text: str, stamp_s: int) -> bytes:
 
 
 def _require_name(name: str) -> None:
-    if not name or "+" in name or any(character.isspace() or character < " " for character in name):
+    # What split() leaves of a name that has no white space in it, and is not empty, is the name.
+    if "+" in name or name.split() != [name] or _CONTROL.search(name):
         raise Refused("key_name", name=name[:80])
 
 

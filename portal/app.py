@@ -21,7 +21,9 @@ from bidding.door import routes as bidders
 from bidding.trustee_door import routes as trustees
 from crypto import words
 from experts.door import routes as experts
-from portal import demo_clock, doors, public, scripts
+from portal import certifying, demo_clock, doors, public, scripts
+from portal.first_run import book as books
+from portal.first_run import pages as first_run
 from portal.front import pages as front
 from portal.rooms import ROOMS
 from portal.running import VERSION, Running
@@ -53,6 +55,20 @@ def build(running: Running, *, trouble: public.Trouble | None = None) -> Litesta
     handlers += scripts.routes(running.service, release=scripts.listed(doors.SHELVES))
     if running.folder.card.demo:
         handlers += demo_clock.routes(running)
+    else:
+        handlers += certifying.routes(running)
+    if not running.folder.card.demo and books.begun(running.folder.path):
+        over = Pages(
+            running.service,
+            door="public",
+            zh="公开信息",
+            en="Public",
+            sign=sign,
+            table=table,
+            templates=[first_run.TEMPLATES],
+            integrity=static.integrity(doors.SHELVES),
+        )
+        handlers += first_run.over_route(over, running.folder.path, running.hall.trust.fingerprint)
     return Litestar(
         handlers,
         state=State({"words": table}),

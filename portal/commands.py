@@ -12,9 +12,11 @@ from typing import Any
 
 from bidding.client.server import Server
 from crypto import terminal
-from portal import backing_up, durations, folder, serve, settings, sim
+from portal import backing_up, durations, folder, roots, serve, settings, sim
 from portal.demo import play as demo
 from portal.demo import rehearsal
+from portal.first_run import book as books
+from portal.first_run import doorway
 from portal.processes import commands as processes
 from portal.rooms import ROOMS
 from portal.running import open_hall
@@ -37,8 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = terminal.Arguments(prog="tradehall", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=terminal.Arguments)
     init = verbs.add_parser("init", help="make a real hall: no demo accounts, no demo keys")
-    for name in ("data", "hall", "uscc", "region"):
-        init.add_argument(f"--{name}", required=True)
+    init.add_argument("--data", required=True)
+    for name in ("hall", "uscc", "region"):
+        init.add_argument(f"--{name}", default="", help="may be given later, on the first-run page")
     init.set_defaults(run=_init)
     served = verbs.add_parser("serve", help="serve a hall")
     served.add_argument("--data", required=True)
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     restored.add_argument("file")
     restored.add_argument("--data", required=True)
     restored.set_defaults(run=_restore)
+    roots.arguments(verbs.add_parser("root", help="a root's own machine: make its key, certify keys and trustees"))
     processes.arguments(verbs)
     return parser
 
@@ -91,23 +95,44 @@ def server_of(arguments: argparse.Namespace) -> Server:
 
 
 def _init(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    made = folder.create(
+    book, secrets = books.begin(
         Path(arguments.data),
-        name=arguments.hall,
+        hall=arguments.hall,
         uscc=arguments.uscc,
         region=arguments.region,
-        demo=False,
         entropy=RealWorld().entropy,
     )
-    key = str(made.verifier_key())
+    terminal.say(arguments, f"交易大厅已建立:{arguments.data}", f"The hall is made: {arguments.data}")
+    made: dict[str, Any] = {"data": arguments.data, "first_run": secrets}
+    if book.hall and book.uscc and book.region:
+        made["log_key"] = str(folder.load(Path(arguments.data)).verifier_key())
+        terminal.say(arguments, f"日志公钥:{made['log_key']}", f"log key: {made['log_key']}")
+    _hand_out(arguments, secrets)
+    return made
+
+
+def _hand_out(arguments: argparse.Namespace, secrets: Mapping[books.Side, str]) -> None:
+    """Show each side its own one-time secret; at a terminal one after the other, so that nobody need see both."""
+    sides: dict[books.Side, tuple[str, str]] = {
+        "centre": ("交易中心一方", "the centre's"),
+        "supervision": ("监督一方", "the supervision's"),
+    }
+    alone = sys.stdin.isatty() and sys.stdout.isatty()
+    for side, (zh, en) in sides.items():
+        terminal.say(
+            arguments,
+            f"{zh}管理员的一次性口令:{secrets[side]}",
+            f"one-time secret of {en} administrator: {secrets[side]}",
+        )
+        if alone:
+            terminal.say(arguments, "请本人抄下,按回车清屏", "That person writes it down; Enter clears the screen")
+            sys.stdin.readline()
+            print("\033[2J\033[3J\033[H", end="", flush=True)
     terminal.say(
         arguments,
-        f"交易大厅已建立:{arguments.data}\n日志公钥:{key}\n"
-        "下一步:由中心根、监督根、见证方和证书机构各自登记,写成 trust.json 放入该目录,再运行 tradehall serve。",
-        f"The hall is made: {arguments.data}\nlog key: {key}\n"
-        "Next: roots, witnesses and authorities enrol; put their trust.json there, then run tradehall serve.",
+        "口令不再显示。下一步:运行 tradehall serve,两名管理员各自打开 /first-run。",
+        "The secrets are not shown again. Next: run tradehall serve; each administrator opens /first-run.",
     )
-    return {"data": arguments.data, "log_key": key}
 
 
 def _serve(arguments: argparse.Namespace) -> Mapping[str, Any]:
@@ -123,6 +148,9 @@ async def _serve_until_stopped(arguments: argparse.Namespace, tls: tuple[Path, P
     data, real, given = Path(arguments.data), RealWorld(), settings.read(os.environ)
     cast = None
     fresh = not (data / "hall.json").exists()
+    if not arguments.demo and books.begun(data) and not books.load(data).done:
+        await _first_run(arguments, tls)
+        return
     if not arguments.demo:
         running = await open_hall(folder.load(data), world=real, settings=given)
     elif fresh:
@@ -139,6 +167,18 @@ async def _serve_until_stopped(arguments: argparse.Namespace, tls: tuple[Path, P
         await serve.until_signal()
         if watching is not None:
             await asyncio.to_thread(watching.stop)
+
+
+async def _first_run(arguments: argparse.Namespace, tls: tuple[Path, Path] | None) -> None:
+    """Serve a hall that is being set up; it goes on as a hall when both administrators have ended the first run."""
+    given = settings.read(os.environ)
+    made = doorway.serving(
+        Path(arguments.data), world=RealWorld(), given=given, host=arguments.host, port=arguments.port, tls=tls
+    )
+    async with made as (address, _):
+        terminal.say(arguments, f"首次运行:{address}/first-run", f"first run: {address}/en/first-run")
+        print(f"ready {address}", flush=True)
+        await serve.until_signal()
 
 
 def _clock(arguments: argparse.Namespace) -> Mapping[str, Any]:

@@ -115,14 +115,28 @@ def create(path: Path, *, name: str, uscc: str, region: str, demo: bool, entropy
     """Make a hall's folder with fresh keys of its own machinery. Raises hall_exists, and what codes refuses."""
     if (path / "hall.json").exists():
         raise Refused("hall_exists", folder=str(path))
+    card = card_of(name=name, uscc=uscc, region=region, demo=demo)
+    make_keys(path, entropy=entropy)
+    return write_card(path, card)
+
+
+def card_of(*, name: str, uscc: str, region: str, demo: bool) -> Card:
+    """The card of a hall. Raises Refused: uscc_wrong, code_region_malformed."""
     codes.check_uscc(uscc)
-    platform = codes.platform(region, 1)
-    card = Card(name, uscc, region, platform, f"tradehall/{uscc}" + (REHEARSAL if demo else ""))
+    return Card(name, uscc, region, codes.platform(region, 1), f"tradehall/{uscc}" + (REHEARSAL if demo else ""))
+
+
+def make_keys(path: Path, *, entropy: Entropy) -> None:
+    """Make a hall's folder with fresh keys of its own machinery."""
     path.mkdir(parents=True, exist_ok=True)
     keys = path / "keys"
     keys.mkdir(mode=0o700, exist_ok=True)
     for each in KEYS:
         write_secret(keys / f"{each}.pem", Ed25519Signer.generate(entropy=entropy).to_pem())
+
+
+def write_card(path: Path, card: Card) -> Folder:
+    """Write hall.json."""
     write(path / "hall.json", _encode({"v": 1, **{field: getattr(card, field) for field in card.__slots__}}))
     return Folder(path, card)
 

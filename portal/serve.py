@@ -19,6 +19,7 @@ import httpx
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+from litestar.types import ASGIApp
 
 from bidding.opening_hall import broadcast as opening_hall
 from crypto.refusal import Refused
@@ -43,14 +44,14 @@ async def serving(
     """Serve a hall until the block ends; yields its address once it answers. Raises Refused("port_taken")."""
     check_port(port)
     with folders.held(running.folder.path):
-        async with _served(running, host, port, tls) as address:
+        async with working(running) as doors, listening(doors, host=host, port=port, tls=tls) as address:
             yield address
 
 
 @contextlib.asynccontextmanager
-async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path] | None) -> AsyncIterator[str]:
+async def working(running: Running) -> AsyncIterator[ASGIApp]:
+    """Everything automatic of a hall, until the block ends; yields its doors, which somebody else listens for."""
     stop = asyncio.Event()
-    _allow_files(2 * CONNECTIONS_MAX)
     await running.sequencer.start(seen_by_witnesses(running.folder))
     await running.sequencer.sequence()
     alarms = Alarms(running)
@@ -63,8 +64,25 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
         asyncio.create_task(scripts.pin(running.service, stop, release=scripts.listed(SHELVES)), name="scripts"),
     ]
     await running.courier.start()
+    try:
+        yield app.build(running, trouble=alarms.failing)
+    finally:
+        stop.set()
+        running.wake.set()
+        await asyncio.gather(*tasks)
+        await running.courier.stop()
+        await running.sequencer.sequence()
+        await running.database.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    doors: ASGIApp, *, host: str, port: int, tls: tuple[Path, Path] | None = None
+) -> AsyncIterator[str]:
+    """Listen for an application until the block ends; yields the address once it answers. Raises port_taken."""
+    _allow_files(2 * CONNECTIONS_MAX)
     server = Server(
-        LanguagePrefix(app.build(running, trouble=alarms.failing)),
+        LanguagePrefix(doors),
         address="127.0.0.1" if host == "localhost" else host,
         port=port,
         interface=Interfaces.ASGI,
@@ -85,12 +103,6 @@ async def _served(running: Running, host: str, port: int, tls: tuple[Path, Path]
         opening_hall.close_all()
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.gather(door, return_exceptions=True)
-        stop.set()
-        running.wake.set()
-        await asyncio.gather(*tasks)
-        await running.courier.stop()
-        await running.sequencer.sequence()
-        await running.database.close()
 
 
 def seen_by_witnesses(folder: folders.Folder) -> Mapping[str, WitnessLatest]:

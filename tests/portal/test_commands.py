@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,7 +107,8 @@ def test_init_refuses_a_second_hall_and_a_wrong_code(made: Path, tmp_path: Path)
     [
         (),
         ("no-such-command",),
-        ("init", "--data", "x"),
+        ("init",),
+        ("root", "--keys", "x", "make"),
         ("serve",),
         ("serve", "--data", "x", "--port", "many"),
         ("clock", "backwards"),
@@ -139,9 +141,16 @@ def test_a_server_that_does_not_answer_ends_with_3(arguments: tuple[str, ...], t
     assert not list(tmp_path.glob("*.zip")), "nothing half made is left under the name asked for"
 
 
-def test_serving_refuses_a_folder_that_is_no_hall_and_a_hall_without_anchors(made: Path, tmp_path: Path) -> None:
+def test_serving_refuses_a_folder_that_is_no_hall_or_whose_anchors_nobody_confirmed(made: Path, tmp_path: Path) -> None:
     refused(tradehall("serve", "--data", tmp_path / "nothing", "--port", free_port()), 1, "hall_missing")
-    refused(tradehall("serve", "--data", made, "--port", free_port()), 1, "hall_without_anchors")
+    swapped = tmp_path / "swapped"
+    shutil.copytree(made, swapped)
+    (swapped / "trust.json").write_text("{}", "utf-8")
+    refused(tradehall("serve", "--data", swapped, "--port", free_port()), 1)
+    over = tmp_path / "over"
+    shutil.copytree(made, over)
+    (over / "first-run.json").unlink()
+    refused(tradehall("serve", "--data", over, "--port", free_port()), 1, "hall_without_anchors")
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "hall.json").write_text("{", "utf-8")

@@ -11,6 +11,7 @@ Whoever reads the table of accounts can try passwords at Argon2id's price; they 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ ATTEMPT_MINUTES = 15
 ADDRESS_ATTEMPTS_MAX = 100
 """The same for everybody who comes from one address: far more, because a whole office may share it."""
 
+_LOGIN = re.compile(r"[a-z][a-z0-9._-]{2,39}")
 _HASHER = argon2.PasswordHasher()
 # For passwords that a machine made with 48 bits and more of entropy: a rehearsal has a hundred of them.
 _MACHINE_HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1, type=Type.ID)
@@ -75,12 +77,23 @@ class Known:
     totp: str
 
 
+def check_login(login: str) -> str:
+    """A user name: 3 to 40 small letters, digits, points, hyphens. Raises Refused("login_wrong")."""
+    if not _LOGIN.fullmatch(login):
+        raise Refused("login_wrong")
+    return login
+
+
 async def open_account(unit: Unit, *, login: str, password: str, made_by_machine: bool = False) -> None:
     """Give a registered person a password. Raises Refused: password_too_short, password_too_long, account_exists."""
-    row = {"login": login, "person": login, "body": {"password": hashed(password, made_by_machine=made_by_machine)}}
+    await open_hashed(unit, login=login, phc=hashed(password, made_by_machine=made_by_machine))
+
+
+async def open_hashed(unit: Unit, *, login: str, phc: str) -> None:
+    """The same for a password of which only the PHC string is known. Raises Refused("account_exists")."""
     if await unit.account.read(login) is not None:
         raise Refused("account_exists", login=login)
-    await unit.account.insert(row)
+    await unit.account.insert({"login": login, "person": login, "body": {"password": phc}})
 
 
 async def change_password(unit: Unit, *, login: str, old: str, new: str, now: datetime) -> None:

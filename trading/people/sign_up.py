@@ -8,7 +8,6 @@ signing certificate, without which no bid is taken (docs/spec/ledger.md §8).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,8 +19,6 @@ from trading.hall import Hall
 from trading.people import accounts, graphs, organisations
 from trading.people.organisations import Organisation
 from trading.roles import Actor, Role
-
-_LOGIN = re.compile(r"[a-z][a-z0-9._-]{2,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,7 @@ async def add_colleague(unit: Unit, who: Applicant, *, actor: Actor, now: dateti
 
 
 async def _let_in(unit: Unit, who: Applicant, *, uscc: str, role: Role, now: datetime, hall: Hall) -> None:
-    if not _LOGIN.fullmatch(who.login):
-        raise Refused("login_wrong")
+    accounts.check_login(who.login)
     if await unit.account.read(who.login) is not None or await unit.person.read(who.login) is not None:
         raise Refused("account_exists", login=who.login)
     token = await parties.appoint(

@@ -16,13 +16,13 @@ from enum import StrEnum
 from stdnum.cn import uscc
 from stdnum.exceptions import ValidationError
 
-from crypto.refusal import Refused
 from experts import specialties
+from trading import registers
+from trading.registers import Flaw
 
 YEARS_MIN = 8
 YEARS_MAX = 70
 SPECIALTIES_MAX = 10
-CELL_CHARACTERS_MAX = 100
 
 
 class Status(StrEnum):
@@ -96,22 +96,6 @@ class Expert:
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """One thing wrong: the line of the file (the heading is line 1), the column's heading, a code of refusals.toml."""
-
-    line: int
-    column: str
-    code: str
-    facts: Mapping[str, object] = field(default_factory=dict)
-
-    def refusal(self) -> Refused:
-        """The same as a refusal, so that it is told with the same words."""
-        refused = Refused(self.code, line=self.line, column=self.column)
-        refused.facts |= self.facts
-        return refused
-
-
-@dataclass(frozen=True, slots=True)
 class Imported:
     """What a register file gave: `rows` = number of experts + number of distinct flawed lines, always."""
 
@@ -127,21 +111,7 @@ class Imported:
 
 def columns_of(heading: Sequence[str]) -> dict[str, int]:
     """Column → position in the file. Raises Refused `register_heading_*` when one is missing, unknown or double."""
-    known = {name.casefold(): column for column, names in COLUMNS.items() for name in names}
-    found: dict[str, int] = {}
-    for position, cell in enumerate(heading):
-        text = cell.strip()
-        if not text:
-            continue
-        column = known.get(text.casefold())
-        if column is None:
-            raise Refused("register_heading_unknown", heading=text[:40])
-        if column in found:
-            raise Refused("register_heading_twice", heading=text[:40])
-        found[column] = position
-    if missing := [names[0] for column, names in COLUMNS.items() if column not in found]:
-        raise Refused("register_heading_missing", headings="、".join(missing))
-    return found
+    return registers.columns_of(heading, COLUMNS)
 
 
 def read_rows(
@@ -208,14 +178,9 @@ def _flaws_of(line: int, row: Mapping[str, str], table: specialties.Table) -> li
         flaws.append(Flaw(line, COLUMNS[column][0], code, {"found": row[column][:40], **facts}))
 
     for column, text in row.items():
-        if not text:
-            wrong(column, "row_cell_empty")
-        elif len(text) > CELL_CHARACTERS_MAX:
-            wrong(column, "row_cell_too_long", most=CELL_CHARACTERS_MAX)
-        elif not text.isprintable():
-            wrong(column, "row_cell_unprintable")
-        elif text[0] in "=+-@":
-            wrong(column, "row_cell_formula")
+        bad = registers.cell_flaw(line, COLUMNS[column][0], text)
+        if bad is not None:
+            flaws.append(bad)
     if flaws:
         return flaws
     if not _ID.fullmatch(row["id"]):

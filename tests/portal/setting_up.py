@@ -167,7 +167,7 @@ _OUT = threading.Lock()
 
 
 def command(main: Any, *arguments: Any) -> Told:
-    """Run a command line in this process; its last line as JSON. Fails with what it said when it does not end with 0."""
+    """Run a command line in this process; its last line as JSON. Fails with what it said unless it ends with 0."""
     given = [*map(str, arguments), "--json"]
     out = _Lines()
     with out:

@@ -17,13 +17,14 @@ from litestar.params import FromQuery
 from crypto.refusal import Refused
 from storage.unit import Unit
 from trading.account.posts import NAMES
+from trading.commands import parties
 from trading.counter import verbs as counter_verbs
 from trading.counter.page import doing, forms
 from trading.counter.page.forms import Field, Filled, Upload
 from trading.counter.page.pages import Pages, Requested
 from trading.counter.page.session import Visitor
 from trading.counter.verbs import Verb
-from trading.people import accounts, graphs
+from trading.people import accounts, directory, graphs
 from trading.roles import Permission, Role
 
 REGISTRABLE = (
@@ -53,6 +54,21 @@ EDGE = (
     Field("kind", "关系", "Relation", "choice", choices=KINDS),
     Field("child", "下级单位(统一社会信用代码)", "Lower organisation (code)", "uscc"),
 )
+DIRECTORY = (
+    Field(
+        "file", "单位名册(CSV 或 Excel)", "Register of organisations (CSV or Excel)", "file", accept=".csv,.xlsx",
+        hint=(
+            "表头:单位名称、统一社会信用代码、角色(可多个,用分号隔开)、行政机关(是或否,可省略)。",
+            "Headings: name, uscc, roles (several with semicolons: owner agent bidder supervisor auditor notary), "
+            "government (yes or no, may be left out).",
+        ),
+    ),
+    Field(
+        "only_right", "有问题的行跳过,只导入其余各行", "Skip lines that are wrong and import the others", "check",
+        required=False,
+        hint=("不勾选时,只要有一行有问题就全部不导入。", "Otherwise one wrong line keeps the whole file out."),
+    ),
+)  # fmt: skip
 REGISTER = (Field("file", "专家名册(CSV 或 Excel)", "Register of experts (CSV or Excel)", "file", accept=".csv,.xlsx"),)
 SHOWN_MAX = 200
 Powered = Callable[[Visitor, Permission], Field]
@@ -68,6 +84,7 @@ def routes(pages: Pages, verbs: Mapping[Permission, Verb], powered: Powered) -> 
             "organisation": (*ORGANISATION, powered(visitor, Permission.ORGANISATION_REGISTER)),
             "person": (*PERSON, powered(visitor, Permission.PERSON_REGISTER)),
             "edge": (*EDGE, powered(visitor, Permission.ORGANISATION_GRAPH_EDIT)),
+            "directory": (*DIRECTORY, powered(visitor, Permission.ORGANISATION_REGISTER)),
         }
         named = {name: _named(name, fields) for name, fields in given.items()}
         return {name: forms.blank(fields, _first(fields)) for name, fields in named.items()}
@@ -87,6 +104,29 @@ def routes(pages: Pages, verbs: Mapping[Permission, Verb], powered: Powered) -> 
             said = ("单位已登记。", "The organisation is registered.")
             return await _run(request, visitor, Permission.ORGANISATION_REGISTER, fields, "organisation", filled, said)
         return await _show(request, visitor, {"organisation": filled}, status=422)
+
+    @post("/centre/organisations/import", status_code=200)
+    async def import_directory(request: Requested) -> Response[str]:
+        visitor = await pages.visitor(request)
+        await doing.check_csrf(request, visitor)
+        filled = await forms.read(request, blanks(visitor)["directory"].fields)
+        value = _values(filled)
+        given = value.get("file")
+        if filled.ok and isinstance(given, Upload):
+
+            async def take(unit: Unit) -> directory.Imported:
+                visitor.actor.must(Permission.ORGANISATION_REGISTER, now=service.world.now(), power=value["power"])
+                held = await parties.appointments(unit)
+                return await directory.import_file(
+                    unit, given.data, given.name, only_right=value["only_right"], appointments=held
+                )
+
+            try:
+                imported = await database.write(take, bearer=visitor.token)
+                return await _show(request, visitor, {"directory": filled}, imported=imported)
+            except Refused as refused:
+                filled = filled.refused(pages.told(refused), refused.rule)
+        return await _show(request, visitor, {"directory": filled}, status=422)
 
     @post("/centre/organisations/graph", status_code=200)
     async def edge(request: Requested) -> Response[str]:
@@ -189,6 +229,7 @@ def routes(pages: Pages, verbs: Mapping[Permission, Verb], powered: Powered) -> 
         *,
         q: str = "",
         made: tuple[str, str] | None = None,
+        imported: directory.Imported | None = None,
         status: int = 200,
     ) -> Response[str]:
         async def read(unit: Unit) -> dict[str, Any]:
@@ -211,12 +252,13 @@ def routes(pages: Pages, verbs: Mapping[Permission, Verb], powered: Powered) -> 
             forms=shown,
             q=q,
             made=made,
+            imported=imported,
             roles={role.value: words for role, words in NAMES.items()},
             kinds={value: (zh, en) for value, zh, en in KINDS},
             **told,
         )
 
-    return [organisations, register, edge, person, experts, import_]
+    return [organisations, register, import_directory, edge, person, experts, import_]
 
 
 def _named(form: str, fields: Sequence[Field]) -> tuple[Field, ...]:

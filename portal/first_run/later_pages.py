@@ -16,6 +16,7 @@ from portal.first_run.desk import WHO, FirstRun
 from portal.first_run.finishing import Standing
 from portal.running import Running
 from trading.account.posts import named
+from trading.centre.trustee_pages import GROUPS, SEATS
 from trading.counter.page import doing, forms
 from trading.counter.page.forms import Field, Filled, Upload
 from trading.counter.page.pages import Pages, Requested
@@ -31,18 +32,6 @@ OFFICER = (
     ),
     Field("again", "再输入一次密码", "Password once more", "new-password"),
 )  # fmt: skip
-SEATS: dict[str, tuple[str, str]] = {
-    "owner": ("招标人", "owner"),
-    "centre": ("交易中心", "trading centre"),
-    "notary": ("公证机构", "notary"),
-    "regulator": ("行业监管部门", "regulator"),
-    "inspector": ("审计或监察机构", "inspector"),
-    "independent": ("独立机构", "independent body"),
-}
-SIDES_GROUPS: dict[str, tuple[str, str]] = {
-    "operation": ("运行组", "operation group"),
-    "supervision": ("监督组", "supervision group"),
-}
 PURPOSES: dict[str, tuple[str, str]] = {
     "duty": ("值守密钥", "duty key"),
     "room": ("开标室密钥", "opening room's key"),
@@ -135,7 +124,7 @@ def routes(first: FirstRun, pages: Pages, steps: Steps) -> list[Any]:
             filled=filled,
             cards=cards,
             seats=SEATS,
-            groups=SIDES_GROUPS,
+            groups=GROUPS,
             purposes=PURPOSES,
             fingerprint=first.fingerprint(),
         )

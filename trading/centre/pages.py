@@ -20,7 +20,7 @@ from storage.ports import In
 from storage.unit import Unit
 from storage.world import instant, stamp
 from trading import calendar, lifecycle, powers, retention, tenders
-from trading.centre import people_pages, rooms, today
+from trading.centre import people_pages, rooms, today, trustee_pages
 from trading.centre.rooms import Room
 from trading.counter.page import doing, forms, language
 from trading.counter.page.forms import Field, Filled
@@ -42,6 +42,7 @@ NAV = (
     Link("/centre/archive", "档案", "Archive"),
     Link("/centre/organisations", "主体与人员", "Organisations and people"),
     Link("/centre/experts", "专家库", "Experts"),
+    Link("/centre/trustees", "受托人", "Trustees"),
 )
 PURPOSES = (("opening", "开标", "opening"), ("evaluation", "评标", "evaluation"), ("other", "其他", "other"))
 ROOM = (
@@ -336,6 +337,7 @@ def routes(pages: Pages, *, experts: Sequence[Verb]) -> list[Any]:
         record,
         archive,
         *people_pages.routes(pages, verbs, powered),
+        *trustee_pages.routes(pages, powered),
         *doing.signing(pages, (*CENTRE, *experts)),
     ]
 

@@ -18,6 +18,7 @@ from bidding.opening_hall import pages as opening_hall
 from bidding.opening_keys import Desk
 from bidding.trustee_door import pages as trustees
 from crypto import words
+from experts.door import draw_pages
 from experts.door import pages as expert
 from experts.verbs import BIDDERS as PANEL_QUESTIONS
 from experts.verbs import DRAW
@@ -51,7 +52,7 @@ def routes(
         door="public",
         zh="公开信息",
         en="Public",
-        templates=[front.TEMPLATES, opening_hall.TEMPLATES, trustees.TEMPLATES],
+        templates=[front.TEMPLATES, opening_hall.TEMPLATES, trustees.TEMPLATES, expert.TEMPLATES],
         nav=front.NAV,
         **common,
     )
@@ -76,7 +77,7 @@ def routes(
         door="centre",
         zh="交易中心",
         en="Trading centre",
-        templates=[centre.TEMPLATES, desk.TEMPLATES],
+        templates=[centre.TEMPLATES, desk.TEMPLATES, expert.TEMPLATES],
         nav=centre.NAV,
         **common,
     )
@@ -85,7 +86,7 @@ def routes(
         door="desk",
         zh="招标人",
         en="Owners and agents",
-        templates=[desk.TEMPLATES, reading_pages.TEMPLATES],
+        templates=[desk.TEMPLATES, reading_pages.TEMPLATES, expert.TEMPLATES],
         nav=[Link("/desk", "我的招标项目", "My tenders")],
         **common,
     )
@@ -103,19 +104,38 @@ def routes(
         door="watch",
         zh="监督部门",
         en="Supervision",
-        templates=[watch.TEMPLATES, reading_pages.TEMPLATES],
+        templates=[watch.TEMPLATES, reading_pages.TEMPLATES, expert.TEMPLATES],
         nav=[Link("/watch", "全部项目", "All tenders")],
         **common,
     )
     return [
         *static.routes(SHELVES),
         *scripts.routes(),
-        public.router([*front.routes(public), *opening_hall.public_routes(public), *trustees.routes(public)]),
+        public.router(
+            [
+                *front.routes(public),
+                *opening_hall.public_routes(public),
+                *draw_pages.public_routes(public),
+                *trustees.routes(public),
+            ]
+        ),
         bidders.router([*bidder.routes(bidders, panel=PANEL_QUESTIONS), *opening_hall.bidder_routes(bidders)]),
         owners_spot.router(opening_hall.desk_routes(owners_spot)),
         accounts.router(account.routes(accounts)),
-        centres.router(centre.routes(centres, experts=DRAW)),
-        owners.router([*desk.routes(owners, preview=preview.sample, draw=DRAW), *reading_pages.routes(owners, room)]),
-        supervisors.router([*watch.routes(supervisors, room), *reading_pages.routes(supervisors, room)]),
+        centres.router([*centre.routes(centres, experts=DRAW), *draw_pages.routes(centres)]),
+        owners.router(
+            [
+                *desk.routes(owners, preview=preview.sample, draw=DRAW),
+                *draw_pages.routes(owners),
+                *reading_pages.routes(owners, room),
+            ]
+        ),
+        supervisors.router(
+            [
+                *watch.routes(supervisors, room),
+                *draw_pages.routes(supervisors),
+                *reading_pages.routes(supervisors, room),
+            ]
+        ),
         experts.router([*expert.routes(experts), *reading_pages.routes(experts, room)]),
     ]

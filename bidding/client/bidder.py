@@ -19,6 +19,7 @@ from typing import Any
 
 from bidding.client import (
     bidfile,
+    contributing,
     files,
     identity,
     ledger,
@@ -110,6 +111,9 @@ def parser() -> argparse.ArgumentParser:
     sign = verb("sign", identity.run_sign, "签署网页给出的文书", "sign an act that a page of the hall showed")
     sign.add_argument("act", metavar="act.json", type=Path)
     sign.add_argument("-o", dest="out", metavar="signed.json", type=Path, required=True)
+    give = verb("contribute", _contribute, "为专家抽取出密封随机数", "make a sealed number for the panel's draw")
+    give.add_argument("lot", metavar="LOT")
+    give.add_argument("-o", dest="out", metavar="contribution.json", type=Path, required=True)
     present = verb("present", _present, "开标名单漏列时出示回执", "present the receipt of a bid that was left out")
     present.add_argument("lot", metavar="LOT")
     return made
@@ -314,6 +318,12 @@ def _present(arguments: Arguments) -> Mapping[str, Any]:
     return told
 
 
+def _contribute(arguments: Arguments) -> Mapping[str, Any]:
+    me = _identity(arguments)
+    with _server(arguments, me) as server:
+        return contributing.run(server, me, arguments, entropy=world.entropy)
+
+
 def _checklist(arguments: Arguments, prepared: Prepared) -> dict[str, Any]:
     """Print the checklist; the answer ends with 1 when something forbids sealing."""
     marks = {"ok": "✓", "missing": "✗", "wrong_envelope": "✗", "optional": "–"}
@@ -359,9 +369,7 @@ def _told_handed(arguments: Arguments, lot: str, version: int, handed: Handed) -
         )
     terminal.say(arguments, f"第 {version} 版：{zh}", f"version {version}: {en}")
     told = {"lot": lot, "version": version, "stage": handed.stage, "event": handed.event, "received_at": at}
-    if proved is None:
-        return {**told, "grade": None, "index": None}
-    return {**told, "grade": proved.grade, "index": proved.index}
+    return {**told, "grade": proved and proved.grade, "index": proved and proved.index}
 
 
 def _identity(arguments: Arguments) -> Identity:

@@ -52,7 +52,7 @@ def routes(pages: Pages) -> list[Any]:
             document=document,
             wanted=requirements.files(document),
             answers=requirements.fields(document),
-            **await _means(request, visitor, BID),
+            **await means(pages, request, visitor, BID),
         )
 
     @get("/bidder/lots/{lot:str}/withdraw")
@@ -69,7 +69,7 @@ def routes(pages: Pages) -> list[Any]:
             visitor=visitor,
             own=own,
             digest=digest,
-            **await _means(request, visitor, WITHDRAW),
+            **await means(pages, request, visitor, WITHDRAW),
         )
 
     @get("/bidder/words.json")
@@ -87,23 +87,25 @@ def routes(pages: Pages) -> list[Any]:
             lambda unit: reading.lot(unit, lot, visitor.actor, now=now), bearer=visitor.token
         )
 
-    async def _means(request: Requested, visitor: Visitor, own: Sequence[str]) -> dict[str, Any]:
-        living = await database.read(
-            lambda unit: reading.living_keys(unit, visitor.actor.organisation), bearer=visitor.token
-        )
-        addresses = [SCRIPTS + name for name in own]
-        return {
-            "living": living,
-            "loaded": [*scripts.tags(), *((address, pages.integrity[address]) for address in addresses)],
-            "hashes": {**scripts.hashes(scripts.scripts()), **{address: HASHES[address] for address in addresses}},
-            "address": base(request),
-            "open_now": State.BIDDING.value,
-            "w": wording,
-            "seats": opening_wording.SEATS,
-            "locks": opening_wording.LOCKS,
-        }
-
     return [bid, withdraw, said]
+
+
+async def means(pages: Pages, request: Requested, visitor: Visitor, own: Sequence[str]) -> dict[str, Any]:
+    """What a page needs that works with the sealing modules: `own` are the scripts of its own shelf."""
+    living = await pages.service.database.read(
+        lambda unit: reading.living_keys(unit, visitor.actor.organisation), bearer=visitor.token
+    )
+    addresses = [SCRIPTS + name for name in own]
+    return {
+        "living": living,
+        "loaded": [*scripts.tags(), *((address, pages.integrity[address]) for address in addresses)],
+        "hashes": {**scripts.hashes(scripts.scripts()), **{address: HASHES[address] for address in addresses}},
+        "address": base(request),
+        "open_now": State.BIDDING.value,
+        "w": wording,
+        "seats": opening_wording.SEATS,
+        "locks": opening_wording.LOCKS,
+    }
 
 
 def base(request: Requested) -> str:

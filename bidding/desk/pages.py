@@ -13,7 +13,7 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from bidding.desk import bid_pages, reading, receipt_pages, wording
+from bidding.desk import bid_pages, disclose_pages, reading, receipt_pages, wording
 from bidding.desk.reading import Own
 from crypto.refusal import Refused
 from trading.counter.page import doing, forms
@@ -149,6 +149,10 @@ def routes(pages: Pages, *, panel: Sequence[Verb]) -> list[Any]:
         own: Own = await database.read(
             lambda unit: reading.lot(unit, lot, visitor.actor, now=now), bearer=visitor.token
         )
+        rescue = await database.read(
+            lambda unit: disclose_pages.rescue(unit, lot, visitor.actor, now=now, hall=pages.service.hall),
+            bearer=visitor.token,
+        )
         receipts = {}
         for event in [*(one["event"] for one in own.bids), *(one["event"] for one in own.withdrawals)]:
             _, proved = await reading.receipt_of(pages.service, event, actor=visitor.actor, bearer=visitor.token)
@@ -160,6 +164,7 @@ def routes(pages: Pages, *, panel: Sequence[Verb]) -> list[Any]:
             visitor=visitor,
             status=status,
             own=own,
+            rescue=rescue,
             receipts=receipts,
             filled=filled,
             address=bid_pages.base(request),
@@ -173,5 +178,6 @@ def routes(pages: Pages, *, panel: Sequence[Verb]) -> list[Any]:
         download,
         say,
         *bid_pages.routes(pages),
+        *disclose_pages.routes(pages),
         *receipt_pages.routes(pages),
     ]

@@ -78,6 +78,11 @@ _HERE = {
         "The hall's answer cannot be understood. Reload the page and try again.",
     ),
     "http_error": ("大厅拒绝了请求(HTTP {status})。请稍后再试。", "The hall refused (HTTP {status}). Try again later."),
+    "deadline_not_witnessed": (
+        "见证方尚未确认投标截止时间已过,未披露任何内容。请稍后再试;再次出现请通知监督部门。",
+        "The witnesses have not confirmed that the deadline passed; nothing was disclosed. Try again later; if it "
+        "happens again, tell the supervisor.",
+    ),
     "bid_not_handed_in": ("该版本尚未递交。", "This version is not handed in yet."),
 }
 

@@ -1,4 +1,4 @@
-"""The draw at its three doors without a script: sealed by the command line, handed in as a file, closed by the centre."""
+"""The draw at its three doors without a script: sealed by the command line, handed in as a file, then closed."""
 
 from __future__ import annotations
 

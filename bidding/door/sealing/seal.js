@@ -84,6 +84,11 @@ export class Session {
     return { blob, recovery, version, d: toHex(bid.d), bidId: toHex(bid.bidId), stored };
   }
 
+  /** What a recovery file (bytes) holds, as envelope/recovery.js reads it. Refused: recovery_file, recovery_passphrase. */
+  recover(data, passphrase) {
+    return this.#work("recover", { data, passphrase }, () => {});
+  }
+
   /** Stops sealing; what was written is forgotten. */
   cancel() {
     this.#worker?.terminate();

@@ -1,5 +1,6 @@
 // The worker that seals: one message in, progress and one answer out. The page stays awake, and the plaintext lives here.
-// In:  {call: "seal", args} as sealBid's, `files` [{blob, name, envelope}], `key` a private CryptoKey (never its bytes).
+// In:  {call: "seal", args} as sealBid's, `files` [{blob, name, envelope}], `key` a private CryptoKey (never its bytes);
+//      {call: "recover", args: {data, passphrase}} reads a recovery file.
 // Out: {progress: {phase, done, total}} …, then {result} or {refused: {code, facts}} or {failed: text}.
 // docs/spec/bidfile.md §2. Random bytes come from the browser here, whatever the message says.
 import { system } from "./primitives/entropy.js";
@@ -7,6 +8,7 @@ import { Refused } from "./primitives/refusal.js";
 import { p256Signer } from "./primitives/signing.js";
 import { sealBid, sealedBytes, workBytes } from "./bid.js";
 import * as stores from "./store.js";
+import { readRecovery } from "./envelope/recovery.js";
 
 const TELL_MS = 100;
 
@@ -32,6 +34,9 @@ const calls = {
       throw error;
     }
   },
+
+  /** What a recovery file holds: its passphrase takes seconds of Argon2id, which a page would not survive. */
+  recover: ({ data, passphrase }) => readRecovery(data, passphrase),
 };
 
 addEventListener("message", async ({ data }) => {

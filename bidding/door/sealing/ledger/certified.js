@@ -135,7 +135,7 @@ function requireKeys(terms, hall, trust) {
   }
 }
 
-/** Who sits in each place: [[{trustee, name, uscc, seat, group}]]. Refused: roster_seats trustee_not_certified roster_key_unknown. */
+/** Who sits in each place: [[{trustee, name, uscc, seat, group, key}]], `key` what it signs with (hex). Refused: roster_seats trustee_not_certified roster_key_unknown. */
 function checkRoster({ roster, seats, index, owners }, hall, lock1) {
   if (seats.map((each) => each.length).join() !== roster.map((lock) => lock.keys.length).join()) {
     throw new Refused("roster_seats", { reason: "places" });
@@ -149,8 +149,8 @@ function checkRoster({ roster, seats, index, owners }, hall, lock1) {
       if (owner?.trustee !== id || owner.index >= index) {
         throw new Refused("roster_key_unknown", { trustee: id, lock: number, index: place + 1 });
       }
-      const { organisation, seat, group } = trustee.act;
-      return { trustee: id, name: organisation.name, uscc: organisation.uscc, seat, group };
+      const { organisation, seat, group, key: own } = trustee.act;
+      return { trustee: id, name: organisation.name, uscc: organisation.uscc, seat, group, key: own };
     }),
   );
   const organisations = seated.flat().map((each) => each.uscc);

@@ -66,6 +66,7 @@ def routes(
         templates=[bidder.TEMPLATES, opening_hall.TEMPLATES],
         nav=[
             Link("/bidder", "我的投标", "My bids"),
+            Link("/bidder/papers", "我的资料库", "My papers"),
             Link("/account/bidder/inbox", "消息", "Inbox"),
             Link("/account/bidder/keys", "签名密钥", "Signing keys"),
         ],

@@ -19,6 +19,7 @@ from bidding.desk import reading, requirements, wording
 from bidding.desk.reading import Own
 from bidding.door.sealing import scripts
 from bidding.opening_hall import wording as opening_wording
+from trading import calendar
 from trading.counter.page import language
 from trading.counter.page.pages import Pages, Requested
 from trading.counter.page.session import Visitor
@@ -27,7 +28,9 @@ from trading.roles import Permission
 
 SCRIPTS = "/static/bidder/"
 TOGETHER = ("telling.js", "trust.js", "keyring.js")
-BID = ("bid.js", "check.js", *TOGETHER)
+CABINET = ("cabinet.js",)
+BID = ("bid.js", "check.js", "reuse.js", *CABINET, *TOGETHER)
+PAPERS = ("papers.js", "telling.js", *CABINET)
 WITHDRAW = ("withdraw.js", *TOGETHER)
 """The scripts that each page runs besides the sealing modules."""
 STATIC = Path(__file__).parent / "static"
@@ -72,6 +75,13 @@ def routes(pages: Pages) -> list[Any]:
             **await means(pages, request, visitor, WITHDRAW),
         )
 
+    @get("/bidder/papers")
+    async def papers(request: Requested) -> Response[str]:
+        visitor = await pages.visitor(request)
+        told = await means(pages, request, visitor, PAPERS)
+        today = calendar.legal_day(world.now()).isoformat()
+        return pages.show(request, "bidder_papers.html", visitor=visitor, today=today, kinds=wording.PAPERS, **told)
+
     @get("/bidder/words.json")
     async def said(request: Requested) -> Response[bytes]:
         lang = language.of(request.scope)
@@ -87,7 +97,7 @@ def routes(pages: Pages) -> list[Any]:
             lambda unit: reading.lot(unit, lot, visitor.actor, now=now), bearer=visitor.token
         )
 
-    return [bid, withdraw, said]
+    return [bid, withdraw, papers, said]
 
 
 async def means(pages: Pages, request: Requested, visitor: Visitor, own: Sequence[str]) -> dict[str, Any]:

@@ -67,6 +67,17 @@ OBJECTION: dict[str, Words] = {
     "result": ("可对评标结果提出异议", "You may object to the result"),
 }
 
+PAPERS: dict[str, Words] = {
+    "licence": ("营业执照", "business licence"),
+    "qualification": ("资质证书", "qualification"),
+    "safety": ("安全生产许可证", "work safety permit"),
+    "person": ("人员证书", "certificate of a person"),
+    "performance": ("业绩证明", "proof of performance"),
+    "finance": ("财务资料", "financial statement"),
+    "other": ("其他", "other"),
+}
+"""What a bidder's papers are (static/cabinet.js KINDS)."""
+
 _HERE = {
     "self_test_failed": (
         "封标后的自检没有通过({problem}),没有生成可用的投标。请重新封标;再次出现请改用命令行。",
@@ -78,6 +89,18 @@ _HERE = {
         "The hall's answer cannot be understood. Reload the page and try again.",
     ),
     "http_error": ("大厅拒绝了请求(HTTP {status})。请稍后再试。", "The hall refused (HTTP {status}). Try again later."),
+    "cabinet_fields": (
+        "请填写名称,选择不为空的文件;有效期按日期填写。",
+        "Give a title and a file that is not empty; the validity is a day.",
+    ),
+    "cabinet_file": (
+        "这不是完整的资料库文件,没有载入任何内容。",
+        "This is no whole file of papers; nothing was loaded.",
+    ),
+    "cabinet_of_another": (
+        "这个资料库文件属于 {organisation},不是本单位的,没有载入。",
+        "This file belongs to {organisation}, not to your organisation; nothing was loaded.",
+    ),
     "deadline_not_witnessed": (
         "见证方尚未确认投标截止时间已过,未披露任何内容。请稍后再试;再次出现请通知监督部门。",
         "The witnesses have not confirmed that the deadline passed; nothing was disclosed. Try again later; if it "

@@ -5,6 +5,7 @@ import { readBidFile } from "/sealing/envelope/bidfile.js";
 import { fenOf, findings } from "./check.js";
 import { cannot, keyOf } from "./keyring.js";
 import { moment, saves, word, wrong } from "./telling.js";
+import { offer } from "./reuse.js";
 import { trustOf } from "./trust.js";
 
 const WITNESS_TRIES = 40;
@@ -31,6 +32,8 @@ function begin() {
   page.hidden = false;
   trustOf(session, ready);
   recallTyped();
+  // Comfort only: where the browser keeps nothing, files are chosen by hand.
+  offer(form, organisation, page.dataset.deadline).catch(() => {});
   form.addEventListener("input", keepTyped);
   form.addEventListener("input", look);
   form.addEventListener("change", look);

@@ -21,7 +21,7 @@ try {
   button.addEventListener("click", () => sign(identity));
 } catch (error) {
   panel.querySelector("[data-no-key]").hidden = false;
-  form.querySelector("details").open = true;
+  form.querySelector("[data-by-hand]").open = true;
 }
 
 async function sign({ key, certificate }) {

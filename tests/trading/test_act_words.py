@@ -84,6 +84,6 @@ def test_candidates_are_told_one_by_one_with_price_and_leader() -> None:
         "total": "91.20",
     }
     chinese = said({"kind": "publicity", "candidates": [row]}, "zh")["中标候选人"]
-    assert "第 2 名:青岚路桥有限公司" in chinese and "壹元整" in chinese and "总分 91.20" in chinese
+    assert "第 2 名:青岚路桥有限公司" in chinese and "壹元整" in chinese and "总分或评审价 91.20" in chinese
     english = said({"kind": "publicity", "candidates": [row]}, "en")["中标候选人"]
     assert "No. 2: " in english and 'lang="zh">青岚路桥有限公司' in english

@@ -16,7 +16,6 @@ from trading.counter.page import language
 from trading.counter.page.pages import Pages, Requested
 from trading.desk import papers_of, reading, why_paper
 from trading.papers import papers
-from trading.tender_document import Benchmark
 
 
 def routes(pages: Pages) -> list[Any]:
@@ -40,7 +39,7 @@ def routes(pages: Pages) -> list[Any]:
                 template, data = papers.NOTICE, papers_of.notice(lot, pages.sign, lang, now=stamp(now))
             case "award.pdf" if lot.tender.award is not None:
                 template, data = papers.AWARD, papers_of.award(lot, pages.sign, lang, now=stamp(now))
-            case "why.pdf" if lot.act("publicity") and result and isinstance(lot.document.method, Benchmark):
+            case "why.pdf" if lot.act("publicity") and result:
                 template, data = papers.WHY, why_paper.why(lot, result, pages.sign, lang, now=stamp(now))
             case _:
                 raise Refused("not_found")

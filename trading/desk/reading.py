@@ -132,7 +132,9 @@ async def result(unit: Unit, one: Lot) -> dict[str, Any] | None:
     scores = await tenders.object_json(unit, one.tender.lot, locked["scores_hash"])
     rows = [{**row, **_bidder(loaded.record.get(row["bid"], {}))} for row in table["bids"]]
     out = [_bidder(row) for bid, row in loaded.record.items() if bid not in {each["bid"] for each in table["bids"]}]
-    return {"rows": rows, "items": table["items"], "scores": scores, "rejected": out}
+    # Where nothing is scored, the evaluated price (fen) by bid stands in the place of points.
+    priced = {row["bid"]: row["evaluated_fen"] for row in scores["rows"]} if "rows" in scores else {}
+    return {"rows": rows, "items": table["items"], "scores": scores, "rejected": out, "evaluated": priced}
 
 
 async def report(unit: Unit, one: Lot) -> dict[str, Any] | None:

@@ -6,14 +6,14 @@ beside the ledger and count again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from trading.counter.page import language, terms
 from trading.counter.page.language import Lang
 from trading.counter.page.pages import Sign
-from trading.desk import notices
+from trading.desk import notices, why_lowest
 from trading.desk.papers_of import common, words
 from trading.desk.reading import Lot
 from trading.tender_document import Benchmark
@@ -36,83 +36,33 @@ def why(lot: Lot, result: Mapping[str, Any], sign: Sign, lang: Lang, *, now: str
     won_bid = lot.tender.award.bid if lot.tender.award else publicity["candidates"][0]["bid"]
     rows = list(result["rows"])
     winner = next(row for row in rows if row["bid"] == won_bid)
-    method = lot.document.method
-    assert isinstance(method, Benchmark), "the published table has scores"
     listed = rows[:ROWS_MAX] if winner in rows[:ROWS_MAX] else [*rows[: ROWS_MAX - 1], winner]
-    second = next((row for row in rows if row["bid"] != won_bid), None)
-    weights = (Decimal(method.weights.price), Decimal(method.weights.points))
-    bars = [
-        {
-            "name": row["name"],
-            "price": float(Decimal(row["price_score"]) * weights[0]),
-            "points": float(Decimal(row["points"]) * weights[1]),
-            "winner": row["bid"] == won_bid,
-        }
-        for row in rows[:BARS_MAX]
-    ]
     awarded = lot.tender.award is not None
+    if isinstance(lot.document.method, Benchmark):
+        parts = _benchmark(lot, result, listed, winner, lot.document.method, lang)
+    else:
+        parts = why_lowest.parts(lot, result, listed, winner, lang, bars_max=BARS_MAX)
+    named = [t("中标人" if awarded else "第一中标候选人", "Winner" if awarded else "First candidate"), winner["name"]]
+    short = [
+        t(f"此处列出 {len(listed)} 份,全部 {len(rows)} 份见公开的评分表。", f"{len(listed)} of {len(rows)} are listed.")
+    ]
     return {
         **common(lot, sign, lang, now=now, title=t("为什么是它中标", "Why this winner"), kind="scores_locked"),
         "subtitle": lot.tender.name,
-        "answer": _answer(lang, winner, second, awarded=awarded, bids=len(rows)),
-        "facts": [
-            [t("中标人" if awarded else "第一中标候选人", "Winner" if awarded else "First candidate"), winner["name"]],
-            [t("投标报价", "Price"), language.money(lang, winner["price_fen"])],
-            [t("最高投标限价", "Max price"), language.money(lang, lot.tender.max_price_fen)],
-            [t("评标基准价", "Benchmark"), _yuan(lang, result["scores"]["result"]["base"])],
-            [t("有效投标", "Valid bids"), str(len(rows))],
-        ],
+        **parts,
+        "facts": [named, *parts["facts"], [t("有效投标", "Valid bids"), str(len(rows))]],
         "headings": {
             "scores": t("全部有效投标的得分和排名", "Every valid bid, its points and rank"),
             "formula": t("得分是怎样算出来的", "How the points come about"),
             "items": t("评分项", "What was scored"),
             "process": t("经过", "What happened, day by day"),
             "check": t("自行核验", "Check it yourself"),
+            **parts.get("headings", {}),
         },
-        "scores": {
-            "head": [
-                t("名次", "Rank"),
-                t("投标人", "Bidder"),
-                t("报价(元)", "Price (yuan)"),
-                t("报价得分", "Price points"),
-                t("其他得分", "Points"),
-                t("总分", "Total"),
-            ],
-            "rows": [
-                [
-                    str(row["rank"]),
-                    row["name"],
-                    f"{Decimal(row['price_fen']) / 100:,.2f}",
-                    row["price_score"],
-                    row["points"],
-                    row["total"],
-                ]
-                for row in listed
-            ],
-            "columns": [2, 9, 5, 3, 3, 3],
-            "numbers": [2, 3, 4, 5],
-            "marked": listed.index(winner),
-        },
-        "bars": bars,
-        "full": 100,
-        "legend": [
-            t(f"报价得分 × {weights[0]}", f"price points × {weights[0]}"),
-            t(f"其他得分 × {weights[1]}", f"points × {weights[1]}"),
-        ],
         "close": [
             t(f"被否决的投标 {len(result['rejected'])} 份。", f"Rejected bids: {len(result['rejected'])}."),
-            *(
-                [
-                    t(
-                        f"此处列出 {len(listed)} 份,全部 {len(rows)} 份见公开的评分表。",
-                        f"{len(listed)} of {len(rows)} are listed.",
-                    )
-                ]
-                if len(rows) > len(listed)
-                else []
-            ),
+            *(short if len(rows) > len(listed) else []),
         ],
-        "formula": _formula(lang, lot, winner, result),
         "items": {
             "head": [t("编号", "Code"), t("评分项", "Item"), t("满分", "Most"), t("类别", "Kind")],
             "rows": [
@@ -144,9 +94,69 @@ def why(lot: Lot, result: Mapping[str, Any], sign: Sign, lang: Lang, *, now: str
     }
 
 
-def _answer(
-    lang: Lang, winner: Mapping[str, Any], second: Mapping[str, Any] | None, *, awarded: bool, bids: int
-) -> str:
+def _benchmark(
+    lot: Lot,
+    result: Mapping[str, Any],
+    listed: Sequence[Mapping[str, Any]],
+    winner: Mapping[str, Any],
+    method: Benchmark,
+    lang: Lang,
+) -> dict[str, Any]:
+    """What 综合评估法 with a benchmark adds to the paper."""
+    t = words(lang)
+    rows = list(result["rows"])
+    second = next((row for row in rows if row["bid"] != winner["bid"]), None)
+    weights = (Decimal(method.weights.price), Decimal(method.weights.points))
+    return {
+        "answer": _answer(lang, winner, second, bids=len(rows)),
+        "facts": [
+            [t("投标报价", "Price"), language.money(lang, winner["price_fen"])],
+            [t("最高投标限价", "Max price"), language.money(lang, lot.tender.max_price_fen)],
+            [t("评标基准价", "Benchmark"), _yuan(lang, result["scores"]["result"]["base"])],
+        ],
+        "scores": {
+            "head": [
+                t("名次", "Rank"),
+                t("投标人", "Bidder"),
+                t("报价(元)", "Price (yuan)"),
+                t("报价得分", "Price points"),
+                t("其他得分", "Points"),
+                t("总分", "Total"),
+            ],
+            "rows": [
+                [
+                    str(row["rank"]),
+                    row["name"],
+                    f"{Decimal(row['price_fen']) / 100:,.2f}",
+                    row["price_score"],
+                    row["points"],
+                    row["total"],
+                ]
+                for row in listed
+            ],
+            "columns": [2, 9, 5, 3, 3, 3],
+            "numbers": [2, 3, 4, 5],
+            "marked": list(listed).index(winner),
+        },
+        "bars": [
+            {
+                "name": row["name"],
+                "price": float(Decimal(row["price_score"]) * weights[0]),
+                "points": float(Decimal(row["points"]) * weights[1]),
+                "winner": row["bid"] == winner["bid"],
+            }
+            for row in rows[:BARS_MAX]
+        ],
+        "full": 100,
+        "legend": [
+            t(f"报价得分 × {weights[0]}", f"price points × {weights[0]}"),
+            t(f"其他得分 × {weights[1]}", f"points × {weights[1]}"),
+        ],
+        "formula": _formula(lang, lot, winner, result),
+    }
+
+
+def _answer(lang: Lang, winner: Mapping[str, Any], second: Mapping[str, Any] | None, *, bids: int) -> str:
     t = words(lang)
     zh = (
         f"{winner['name']}在 {bids} 份有效投标中总分最高:{winner['total']} 分"

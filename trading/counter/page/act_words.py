@@ -229,7 +229,7 @@ def _candidate(row: Mapping[str, Any], lang: Lang) -> Markup:
         + _marked(f"{leader.get('name', '')} {leader.get('certificate', '')}".strip(), lang),
     ]
     if row.get("total") is not None:
-        parts.append(t("总分 ", "total ") + Markup("{}").format(row["total"]))
+        parts.append(t("总分或评审价 ", "total, or evaluated price ") + Markup("{}").format(row["total"]))
     said = Markup("," if lang == "zh" else ", ").join(parts)
     return t("第 {} 名:", "No. {}: ").format(row["rank"]) + said
 

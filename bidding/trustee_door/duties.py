@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from bidding import ceremony, lots
 from bidding.ceremony import Phase
+from crypto.opening.ceremony import Ceremony
 from storage.unit import Unit
-from storage.world import stamp
-from trading import lifecycle, rosters, tenders
+from storage.world import instant, stamp
+from trading import calendar, lifecycle, rosters, tenders
 from trading.hall import Hall
 from trading.lifecycle import State
 from trading.trustees import Trustee
@@ -24,8 +25,19 @@ LOTS_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """One act of a trustee: `kind` is ready, refused (with its `code`), complained or released."""
+
+    kind: str
+    at: str
+    leaf: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
-    """One tender in which a trustee holds a seat: `step` is nothing, ready, release, done, or waiting."""
+    """One tender in which a trustee holds a seat: `step` is nothing, ready, release, done, or waiting; `said` are its
+    own acts there, oldest first."""
 
     lot: str
     name: str
@@ -35,6 +47,7 @@ class Duty:
     index: int
     step: str
     until: str | None
+    said: Sequence[Said] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +97,29 @@ async def of(unit: Unit, trustee: str, *, now: datetime, hall: Hall) -> list[Dut
                 place[1],
                 _step(coming.phase, ready=ready, done=done, opened=tender.opened_at is not None),
                 stamp(coming.at) if coming.at else None,
+                _said(view, trustee),
             )
         )
     return sorted(found, key=lambda each: each.deadline)
+
+
+def drill_by(duties: Sequence[Duty]) -> date | None:
+    """The last legal day before the next opening of this trustee, to prove its keys on; None where none is ahead."""
+    ahead = [instant(each.deadline) for each in duties if each.step == "nothing"]
+    return calendar.legal_day(min(ahead)) - timedelta(days=1) if ahead else None
+
+
+def _said(view: Ceremony, trustee: str) -> list[Said]:
+    found = []
+    for each in view.ready:
+        if each.act["trustee"] == trustee:
+            refusal, complained = each.act["refusal"], each.act["complaints"]
+            kind = "refused" if refusal else "complained" if complained else "ready"
+            found.append(Said(kind, each.act["at"], each.leaf.hex(), refusal or ""))
+    found += [
+        Said("released", each.act["at"], each.leaf.hex()) for each in view.releases if each.act["trustee"] == trustee
+    ]
+    return sorted(found, key=lambda one: one.at)
 
 
 def _place(seated: Sequence[Sequence[str]], trustee: str) -> tuple[int, int] | None:

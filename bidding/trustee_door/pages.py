@@ -18,12 +18,23 @@ from storage.unit import Unit
 from trading.counter.page.pages import Pages, Requested
 
 TEMPLATES = Path(__file__).parent / "templates"
+SAID: dict[str, tuple[str, str]] = {
+    "ready": ("声明就绪", "said that it is ready"),
+    "complained": ("声明就绪,并声明有份额打不开", "said that it is ready, and that a share does not open"),
+    "refused": ("拒绝放出", "refused"),
+    "released": ("放出份额", "released its shares"),
+}
 
 
 def routes(pages: Pages) -> list[Any]:
     """The handlers of trustees and witnesses; nobody signs in."""
     service = pages.service
     database, world = service.database, service.world
+
+    def why(code: str) -> tuple[str, str]:
+        """Why a trustee refused, in words where the sentence needs no fact of the case."""
+        told = pages.told(Refused(code))
+        return (code, code) if "{" in told["en"] + told["zh"] else (told["zh"], told["en"])
 
     @get("/trustees")
     async def everybody(request: Requested) -> Response[str]:
@@ -58,6 +69,9 @@ def routes(pages: Pages) -> list[Any]:
             raise Refused("not_found")
         due = await database.read(lambda unit: duties.of(unit, trustee, now=world.now(), hall=service.hall))
         address = str(request.base_url).rstrip("/")
-        return pages.show(request, "trustee.html", seat=seat, duties=due, address=address)
+        day = duties.drill_by(due)
+        return pages.show(
+            request, "trustee.html", seat=seat, duties=due, address=address, drill_by=day, said=SAID, why=why
+        )
 
     return [everybody, one]

@@ -31,6 +31,7 @@ from trading.counter.page.pages import Pages, Requested
 from trading.counter.page.session import Visitor
 from trading.counter.page.terms import ACTS
 from trading.counter.verbs import Verb
+from trading.desk import tasks
 from trading.papers import papers
 from trading.roles import Permission
 
@@ -62,6 +63,10 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
             if visitor.actor.role.value in one.holders and permission.value in one.permissions and one.in_force(today)
         ]
 
+    def receiving(visitor: Visitor) -> tuple[Field, ...]:
+        mine = choices(visitor, Permission.REPORT_RECEIVE)
+        return (Field("received_under", "行使的权力", "Power exercised", "choice", choices=mine, rule="法 §47"),)
+
     def directive(visitor: Visitor) -> tuple[Field, ...]:
         return (
             Field("what", "指令", "Directive", "choice", choices=WHAT, rule="20号令 §52"),
@@ -90,7 +95,7 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
             return told
 
         lots = await database.read(look, bearer=visitor.token)
-        return pages.show(request, "watch_home.html", visitor=visitor, lots=lots, q=q)
+        return pages.show(request, "watch_home.html", visitor=visitor, lots=lots, q=q, clock_words=tasks.CLOCK_WORDS)
 
     async def tender_page(
         request: Requested,
@@ -99,8 +104,12 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
         *,
         status: int = 200,
         filled: Filled | None = None,
+        receive: Filled | None = None,
         judged: verdict.Verdict | None = None,
     ) -> Response[str]:
+        report = await database.read(lambda unit: _report(unit, lot), bearer=visitor.token)
+        under = choices(visitor, Permission.REPORT_RECEIVE)
+        first = {"received_under": under[0][0]} if len(under) == 1 else {}
         told = await database.read(lambda unit: queries.lot(unit, lot, now=world.now()), bearer=visitor.token)
         line = await database.read(lambda unit: queries.timeline(unit, lot, now=world.now()), bearer=visitor.token)
         return pages.show(
@@ -111,6 +120,10 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
             lot=told,
             story=story.tell(line["acts"]),
             owed=line["owed"],
+            clock_words=tasks.CLOCK_WORDS,
+            report=report,
+            receive=receive or forms.blank(receiving(visitor), first),
+            may_receive=bool(under),
             directive=filled or forms.blank(directive(visitor)),
             may_direct=bool(choices(visitor, Permission.DIRECTIVE_ISSUE)),
             verdict=judged,
@@ -134,6 +147,20 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
             except Refused as refused:
                 filled = filled.refused(pages.told(refused), refused.rule)
         return await tender_page(request, visitor, lot, status=422, filled=filled)
+
+    @post("/watch/lots/{lot:str}/report", status_code=200)
+    async def received(request: Requested, lot: FromPath[str]) -> Response[str]:
+        visitor = await pages.visitor(request)
+        filled = await forms.read(request, receiving(visitor))
+        if filled.ok:
+            try:
+                fields = {"lot": lot, "power": filled.values["received_under"]}
+                verb, then = BY_PERMISSION[Permission.REPORT_RECEIVE], f"/watch/lots/{lot}"
+                zh, en = "已确认收到书面报告。", "The written report is confirmed as received."
+                return await doing.act(pages, request, visitor, verb, fields, then=then, zh=zh, en=en)
+            except Refused as refused:
+                filled = filled.refused(pages.told(refused), refused.rule)
+        return await tender_page(request, visitor, lot, status=422, receive=filled)
 
     @post("/watch/lots/{lot:str}/verify", status_code=200)
     async def verify(request: Requested, lot: FromPath[str]) -> Response[str]:
@@ -228,7 +255,7 @@ def routes(pages: Pages, room: Desk | bundle.Room | None) -> list[Any]:
         wanted, power = trail.Filter.of(query), mine[0][0] if mine else None
         return await trail_file(service, lot, form, wanted, actor=visitor.actor, power=power, bearer=visitor.token)
 
-    return [home, tender, direct, verify, paper, audit, exported, *doing.signing(pages, VERBS)]
+    return [home, tender, direct, received, verify, paper, audit, exported, *doing.signing(pages, VERBS)]
 
 
 FILTER = (
@@ -244,6 +271,17 @@ FILTER = (
     Field("since", "自", "From", "instant", required=False),
     Field("until", "至", "Until", "instant", required=False),
 )
+
+
+async def _report(unit: Unit, lot: str) -> dict[str, str] | None:
+    """The owner's written report (法 §47): when it came, its hash, and when it was confirmed; None before it came."""
+    reports = await unit.event.find({"lot": lot, "kind": "regulator_report"}, order=("at", "id"))
+    if not reports:
+        return None
+    last = reports[-1]
+    confirmed = await unit.event.find({"lot": lot, "kind": "report_received"}, order=("at", "id"))
+    mine = [row for row in confirmed if row["body"]["report"] == last["leaf_hash"]]
+    return {"at": last["at"], "hash": last["body"]["hash"], "received": mine[-1]["at"] if mine else ""}
 
 
 def plain(lang: language.Lang, text: str) -> str:

@@ -6,6 +6,7 @@ filter and cannot be understood is told and kept; the list is then shown without
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -117,7 +118,7 @@ def routes(pages: Pages) -> list[Any]:
         )
 
     async def _text(lot: str, file: Mapping[str, Any]) -> str | None:
-        """The text of a file that a lot published; None for one that is not UTF-8 or not there."""
+        """The words of a file that a lot published; None for one that has none or is not there."""
 
         async def segments(unit: Unit) -> list[str]:
             row = await unit.object.read("", file["sha256"])
@@ -126,13 +127,11 @@ def routes(pages: Pages) -> list[Any]:
         data = bytearray()
         for name in await database.read(segments):
             piece = await service.blobs.read(name)
-            if piece is None or len(data) > changes.TEXT_BYTES_MAX:
+            if piece is None or len(data) > changes.bytes_max(file):
                 return None
             data += piece
-        try:
-            return data.decode("utf-8-sig") if data else None
-        except UnicodeDecodeError:
-            return None
+        # Taking a package apart takes a while of one core; others are answered meanwhile.
+        return await asyncio.to_thread(changes.text_of, file, bytes(data))
 
     return [today, lots, lot, change, check, *reading_pages.routes(pages)]
 

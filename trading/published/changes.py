@@ -1,7 +1,7 @@
-"""What an amendment changed, marked: difflib over the notice's facts, the list of files and plain texts.
+"""What an amendment changed, marked: difflib over the notice's facts, the list of files, texts, Word and Excel.
 
 法 §23, 条例 §21: a clarification is part of the documents, so a bidder must be able to see at a glance what is new.
-Only text that both versions publish is compared; a file that is not text is shown as replaced, not guessed at.
+Only words that both versions publish are compared; a file without words is shown as replaced, not guessed at.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
+
+from trading.published import office
 
 TEXT_SUFFIXES = frozenset({".txt", ".md", ".csv", ".json", ".xml", ".html"})
 TEXT_BYTES_MAX = 256 * 1024
@@ -114,5 +116,21 @@ def likest(name: str, others: Sequence[str]) -> str | None:
 
 
 def comparable(file: Mapping[str, Any]) -> bool:
-    """Whether a file is text of a size that is compared."""
-    return PurePath(file["name"]).suffix.lower() in TEXT_SUFFIXES and file["size"] <= TEXT_BYTES_MAX
+    """Whether a file has words, and a size that is compared."""
+    return int(file["size"]) <= bytes_max(file)
+
+
+def bytes_max(file: Mapping[str, Any]) -> int:
+    """How large a file of this kind may be to be compared; 0 for a kind that is not."""
+    suffix = PurePath(file["name"]).suffix.lower()
+    return TEXT_BYTES_MAX if suffix in TEXT_SUFFIXES else office.FILE_BYTES_MAX if suffix in office.SUFFIXES else 0
+
+
+def text_of(file: Mapping[str, Any], data: bytes) -> str | None:
+    """The words of a file; None for one that has none, or none that can be read."""
+    if PurePath(file["name"]).suffix.lower() in office.SUFFIXES:
+        return office.text_of(file["name"], data)
+    try:
+        return data.decode("utf-8-sig") if data else None
+    except UnicodeDecodeError:
+        return None

@@ -11,6 +11,7 @@ import { argon2id } from "/sealing/primitives/argon2.js";
 import { p256Signer } from "/sealing/primitives/signing.js";
 import { checkKeys, decodeRoster } from "/sealing/envelope/roster.js";
 import { encodeHeader, parseHeader } from "/sealing/envelope/header.js";
+import { makeContribution } from "/sealing/envelope/contribution.js";
 import { facts, seal } from "/sealing/envelope/envelope.js";
 import * as manifest from "/sealing/envelope/manifest.js";
 import { readRecovery } from "/sealing/envelope/recovery.js";
@@ -94,6 +95,15 @@ const asked = {
   async prove({ trust, lot, ...evidence }) {
     const proved = await proveTender(lot, evidenceOf(evidence), await loadTrust(utf8(trust)));
     return { seated: proved.seated, tender_id: toHex(proved.tenderId), index: proved.index };
+  },
+
+  /** A contributor's sealed number with entropy that the test knows. */
+  async contribution({ tender_id, attempt, contributor, roster, spki, pkcs8, draws }) {
+    const { header, signature } = await makeContribution({
+      tenderId: fromHex(tender_id), attempt, contributor, roster: decodeRoster(fromHex(roster)), spki: fromHex(spki),
+      sign: p256Signer(await imported(pkcs8)), entropy: entropies.given(draws.map((draw) => fromHex(draw))),
+    });
+    return { header: toHex(header), signature: toHex(signature) };
   },
 
   fingerprint: async (trust) => (await loadTrust(utf8(trust))).fingerprint,

@@ -262,3 +262,63 @@ def test_what_was_sealed_in_the_browser_opens_in_the_hall(
     expect(reader.row("已开启")).to_have_count(1)
     reader.link("开标大厅", "").click()
     expect(reader.row(account.organisation).filter(has_text="7,123,456.78").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("lang", "width"), [("zh", 1366), ("en", 390)])
+def test_papers_stay_in_the_browser_and_are_chosen_for_a_bid(
+    visit: Visit, busy: Hall, tmp_path: Path, lang: str, width: int
+) -> None:
+    reader = visit(lang, width, who="bidder:05", hall=busy)
+    page = reader.page
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.post_data or ''}"))
+    reader.link("我的资料库", "My papers").click()
+    page.get_by_text(reader.t("添加一份资料", "Add a paper")).click()
+    reader.button("保存在此浏览器", "Keep in this browser").first.click()
+    expect(page.get_by_role("alert").filter(has_text=reader.t("请填写名称", "Give a title"))).to_be_visible()
+    reader.field("名称", "Title").fill("市政三级<b>资质</b>")
+    reader.field("有效期至", "Valid until").first.fill("2026-03-05")
+    paper = {"name": "资质 <img>.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 a licence"}
+    reader.field("文件", "File").set_input_files(files=[paper])
+    reader.button("保存在此浏览器", "Keep in this browser").first.click()
+    expect(reader.row("市政三级<b>资质</b>", "资质 <img>.pdf")).to_contain_text(
+        reader.t("30日内到期", "within 30 days")
+    )
+    page.get_by_text(reader.t("添加项目负责人", "Add a project leader")).click()
+    reader.field("姓名", "Name").fill("葛云帆")
+    reader.field("证书编号", "Certificate number").fill("冀1132018202224121")
+    reader.button("保存在此浏览器", "Keep in this browser").last.click()
+    expect(reader.row("葛云帆")).to_be_visible()
+    copy = tmp_path / "mine.cabinet"
+    saved(reader, lambda: reader.button("另存资料库文件", "Save everything as a file").click()).save_as(copy)
+
+    # Another browser of the same organisation: the file brings everything, a damaged one nothing.
+    other = visit(lang, width, who="bidder:05", hall=busy)
+    other.link("我的资料库", "My papers").click()
+    damaged = tmp_path / "damaged.cabinet"
+    damaged.write_bytes(copy.read_bytes()[:-1] + b"!")
+    other.field("载入资料库文件", "Load a saved file").set_input_files(damaged)
+    expect(
+        other.page.get_by_role("alert").filter(has_text=other.t("没有载入任何内容", "nothing was loaded"))
+    ).to_be_visible()
+    other.field("载入资料库文件", "Load a saved file").set_input_files(copy)
+    other.reads("已载入,新增 2 项", "Loaded; 2 new")
+    stranger = visit(lang, width, who="bidder:04", hall=busy)
+    stranger.link("我的资料库", "My papers").click()
+    stranger.field("载入资料库文件", "Load a saved file").set_input_files(copy)
+    expect(stranger.page.get_by_role("alert").filter(has_text=busy.cast.of("bidder:05").uscc)).to_be_visible()
+
+    # Chosen where the bid is prepared: the page's own fields are filled.
+    make_key(reader)
+    to_the_lot(reader)
+    reader.link("编制并封标投标", "Prepare and seal a bid").click()
+    check_roster(reader, busy.who("bidder:05"))
+    kept = page.get_by_label(reader.t("从我的资料库选用", "From my papers"))
+    kept.first.select_option(label="葛云帆 冀1132018202224121")
+    certificate = reader.field("项目负责人证书编号", "Leader's certificate number", exact=True)
+    expect(certificate).to_have_value("冀1132018202224121")
+    over = reader.t(" —— 2026-03-05 到期,早于投标截止", " — valid until 2026-03-05 only, before the deadline")
+    kept.nth(1).select_option(label=f"市政三级<b>资质</b> (资质 <img>.pdf){over}")
+    checklist = page.get_by_role("list", name=reader.t("检查清单", "Checklist"))
+    expect(checklist).not_to_contain_text(reader.t("缺少必须提交的文件", "A required file is missing"))
+    assert not [each for each in sent if "资质" in each or "a licence" in each], "papers never leave the browser"

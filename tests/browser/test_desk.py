@@ -32,6 +32,9 @@ def sign(reader: Reader, part: str, folder: Path) -> None:
     """Save the act, sign it with `tradehall-bidder sign`, hand the signed file in."""
     page = reader.page
     expect(reader.heading("核对并签名", "Check and sign")).to_be_visible()
+    # In words, before anything is signed.
+    expect(reader.heading("您将签署的内容", "What you are about to sign")).to_be_visible()
+    reader.reads("签名身份", "Signed as")
     page.get_by_text(
         reader.t("用命令行签名(不需要脚本)", "Sign with the command line (no script needed)"), exact=True
     ).click()

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bidding.client import bidfile
 from bidding.door.sealing import scripts
-from crypto import certificates, signing, trust, words
+from crypto import certificates, contribution, lottery, signing, trust, words
 from crypto.refusal import Refused
 from crypto.roster import Lock, Roster
 from crypto.sealing import body, envelope, header, hpke, lock, manifest, recovery
@@ -248,6 +248,35 @@ def test_headers_rosters_and_keys_are_refused_as_python_refuses_them(page: Page)
         assert refused(page, "roster", case["roster"]) == case["code"], case["name"]
     for case in vectors("keys")["refused"]:
         assert refused(page, "keys", [case["key"]]) == case["code"], case["name"]
+
+
+def test_a_sealed_number_for_a_draw_is_pythons_byte_for_byte(page: Page) -> None:
+    bidding, draws = Bidding("contribution"), []
+
+    def draw(length: int) -> bytes:
+        draws.append(bidding.random.randbytes(length))
+        return draws[-1]
+
+    spki = signing.spki(bidding.key.public_key())
+    known = {"draw_id": lottery.draw_id(bidding.tender_id, 2), "tender_id": bidding.tender_id, "contributor": 3}
+    signer = signing.P256Signer(bidding.key, bidding.certificate)
+    made = contribution.make(**known, roster=bidding.roster, signer=signer, spki=spki, entropy=draw)
+    told = ask(
+        page,
+        "contribution",
+        {
+            "tender_id": bidding.tender_id.hex(),
+            "attempt": 2,
+            "contributor": 3,
+            "roster": bidding.roster.encode().hex(),
+            "spki": spki.hex(),
+            "pkcs8": bidding.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()).hex(),
+            "draws": [each.hex() for each in draws],
+        },
+    )
+    assert told["header"] == made.header.hex()
+    signature = bytes.fromhex(told["signature"])
+    contribution.verify(bytes.fromhex(told["header"]), signature, **known, roster=bidding.roster, spki=spki)
 
 
 def test_the_roster_is_proved_under_trust_json_before_anything_is_typed(page: Page) -> None:

@@ -53,3 +53,20 @@ def test_a_directive_is_refused_without_a_power_and_nothing_typed_is_lost(
     reader.button("下一步:核对并签名", "Next: check and sign").click()
     expect(reader.page.get_by_role("alert")).to_contain_text("行使的权力")
     expect(reader.field("理由(将公开)", "Reason (will be public)")).to_have_value("核实群众反映的问题")
+
+
+@pytest.mark.parametrize(("lang", "width"), [("zh", 390), ("en", 1366)])
+def test_a_supervisor_confirms_the_owners_report_and_reads_the_draw(
+    visit: Visit, hall_at: Callable[..., Hall], lang: str, width: int
+) -> None:
+    hall = hall_at("contracted", watched=False)
+    reader = visit(lang, width, who="supervisor", hall=hall, javascript=False)
+    name = hall.get(f"/api/v1/lots/{hall.lot}")["name"]
+    reader.page.get_by_role("link", name=name).click()
+    reader.reads("尚未确认", "not yet")
+    reader.button("确认收到", "Confirm that it arrived").click()
+    reader.reads("已确认收到书面报告", "The written report is confirmed as received")
+    expect(reader.button("确认收到", "Confirm that it arrived")).to_have_count(0)
+    reader.link("评标专家抽取", "Draw of the panel").click()
+    reader.reads("席位(掩码)", "Seats (masks)")
+    expect(reader.row(reader.t("市政", "municipal")).first).to_be_visible()

@@ -73,6 +73,7 @@ def test_three_hand_in_by_file_and_the_centre_closes(hall: Hall, tmp_path: Path)
         with browser(hall, "bidder-01") as stranger:
             assert stranger.get(f"/desk/lots/{lot}/draw").url.path == "/account/sign-in"
 
+        assert seal(hall, "bidder:01", tmp_path / "stranger.json") == 1, "the notice names three keys and no other"
         for login, door in DOORS:
             file = tmp_path / f"{login}.json"
             assert seal(hall, login, file) == 0

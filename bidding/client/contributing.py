@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,13 +22,14 @@ from bidding.client.server import Server
 from crypto import contribution, lottery, signing, terminal
 from crypto.refusal import Refused
 
+PATIENCE_SECONDS = 5.0
+
 
 def run(
     server: Server, me: Identity, arguments: argparse.Namespace, *, entropy: Callable[[int], bytes]
 ) -> Mapping[str, Any]:
     """The command `contribute LOT -o contribution.json`. Raises Refused: what notices.prove and `make` refuse."""
-    log = ledger.own_copy(server, me.folder, me.trust)
-    notice, _, _ = notices.fetch(server, log, arguments.lot, me.trust)
+    notice = _fetched(server, me, arguments.lot)
     made = make(notice, me, entropy=entropy)
     files.write_json(arguments.out, made)
     terminal.say(
@@ -64,6 +66,23 @@ def make(notice: Notice, me: Identity, *, entropy: Callable[[int], bytes]) -> di
         "header": base64.b64encode(made.header).decode(),
         "signature": made.signature.hex(),
     }
+
+
+def _fetched(server: Server, me: Identity, lot: str) -> Notice:
+    """The proved notice; asks again for a while where no draw is open yet: witnesses see an act some seconds late."""
+    waited = 0.0
+    while True:
+        log = ledger.own_copy(server, me.folder, me.trust)
+        notice, _, _ = notices.fetch(server, log, lot, me.trust)
+        try:
+            _open_draw(notice)
+        except Refused:
+            if waited >= PATIENCE_SECONDS:
+                raise
+        else:
+            return notice
+        time.sleep(ledger.ASK_AGAIN_SECONDS)
+        waited += ledger.ASK_AGAIN_SECONDS
 
 
 def _open_draw(notice: Notice) -> bytes:

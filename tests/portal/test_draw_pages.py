@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ def test_three_hand_in_by_file_and_the_centre_closes(hall: Hall, tmp_path: Path)
         nonsense = hand_in(owner, f"/desk/lots/{lot}/draw", {"contribution": b"<svg>"})
         assert nonsense.status_code == 422 and "贡献不是规范的" in nonsense.text
         assert hand_in(owner, f"/desk/lots/{lot}/draw", {}).status_code == 422
-        with browser(hall, "bidder-01") as stranger:
+        with contextlib.closing(browser(hall, "bidder-01")) as stranger:
             assert stranger.get(f"/desk/lots/{lot}/draw").url.path == "/account/sign-in"
 
         assert seal(hall, "bidder:01", tmp_path / "stranger.json") == 1, "the notice names three keys and no other"

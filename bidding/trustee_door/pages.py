@@ -18,7 +18,7 @@ from storage.unit import Unit
 from trading.counter.page.pages import Pages, Requested
 
 TEMPLATES = Path(__file__).parent / "templates"
-SAID: dict[str, tuple[str, str]] = {
+DEEDS: dict[str, tuple[str, str]] = {
     "ready": ("声明就绪", "said that it is ready"),
     "complained": ("声明就绪,并声明有份额打不开", "said that it is ready, and that a share does not open"),
     "refused": ("拒绝放出", "refused"),
@@ -71,7 +71,7 @@ def routes(pages: Pages) -> list[Any]:
         address = str(request.base_url).rstrip("/")
         day = duties.drill_by(due)
         return pages.show(
-            request, "trustee.html", seat=seat, duties=due, address=address, drill_by=day, said=SAID, why=why
+            request, "trustee.html", seat=seat, duties=due, address=address, drill_by=day, deeds=DEEDS, why=why
         )
 
     return [everybody, one]

@@ -56,6 +56,12 @@ def hand_in(client: httpx.Client, address: str, files: Mapping[str, bytes]) -> h
     return client.post(f"{address}/contribute", data=fields, files=sent)
 
 
+def test_a_trustees_page_says_what_is_due_and_when_to_drill(hall: Hall) -> None:
+    for prefix, word in (("", "请在 "), ("/en", "drill on or before")):
+        page = hall.http.get(f"{prefix}/trustees/operation-notary")
+        assert page.status_code == 200 and word in page.text
+
+
 def test_three_hand_in_by_file_and_the_centre_closes(hall: Hall, tmp_path: Path) -> None:
     lot, stage = hall.lot, hall.stage
     Panel(stage, None, entropy=SeededEntropy("draw pages")).import_register()  # type: ignore[arg-type]

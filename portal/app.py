@@ -24,13 +24,12 @@ from experts.door import routes as experts
 from portal import certifying, demo_clock, doors, public, scripts
 from portal.first_run import book as books
 from portal.first_run import pages as first_run
-from portal.front import pages as front
+from portal.doors import Means
 from portal.rooms import ROOMS
 from portal.running import VERSION, Running
 from supervision.door import routes as watch
 from trading import verbs as trading_verbs
-from trading.counter.page import static
-from trading.counter.page.pages import Pages, Sign
+from trading.counter.page.pages import Sign
 from trading.counter.verbs import Verb, routes
 from trading.desk import routes as desk
 
@@ -50,38 +49,20 @@ def build(running: Running, *, trouble: public.Trouble | None = None) -> Litesta
     ]
     table = words.load(*ROOMS)
     card = running.folder.card
-    sign = Sign(card.name, card.demo)
-    handlers += doors.routes(running.service, sign, table, room=running.room)
-    handlers += scripts.routes(running.service, release=scripts.listed(doors.SHELVES))
+    means = Means(running.service, Sign(card.name, card.demo), table, running.room)
+    handlers += doors.routes(means)
+    handlers += scripts.routes(running.service, release=scripts.listed())
     if running.folder.card.demo:
         handlers += demo_clock.routes(running)
     else:
         handlers += certifying.routes(running)
     if not running.folder.card.demo and books.begun(running.folder.path):
-        over = Pages(
-            running.service,
-            door="public",
-            zh="公开信息",
-            en="Public",
-            sign=sign,
-            table=table,
-            templates=[first_run.TEMPLATES],
-            integrity=static.integrity(doors.SHELVES),
-        )
+        over = means.pages("public", "公开信息", "Public", first_run.TEMPLATES)
         handlers += first_run.over_route(over, running.folder.path, running.hall.trust.fingerprint)
     return Litestar(
         handlers,
         state=State({"words": table}),
-        exception_handlers=Pages(
-            running.service,
-            door="public",
-            zh="公开信息",
-            en="Public",
-            sign=sign,
-            table=table,
-            nav=front.NAV,
-            integrity=static.integrity(doors.SHELVES),
-        ).anywhere(),
+        exception_handlers=means.front().anywhere(),
         openapi_config=OpenAPIConfig(
             title="Tradehall", version=VERSION, path="/schema", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
         ),

@@ -15,10 +15,15 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from litestar import Response, get
 from litestar.handlers import BaseRouteHandler
 
+import bidding
+import experts
+import portal
+import trading
 from bidding.door.sealing import scripts as sealing
 from crypto import jcs
 from crypto.ledger import acts
@@ -28,15 +33,25 @@ from storage.ports import AtLeast, In
 from storage.unit import Database, Unit
 from storage.world import World
 from trading import journal
+from trading.counter.page import static
 from trading.counter.service import Service
 from trading.hall import Hall
 
 KIND = "scripts"
 CERTIFYING = ("key", "rotate")
 LOOK_SECONDS = 1.0
+SHELVES: Final[Mapping[str, Path]] = {
+    "kit": static.KIT,
+    "account": Path(trading.__file__).parent / "account" / "static",
+    "front": Path(portal.__file__).parent / "front" / "static",
+    "hall": Path(bidding.__file__).parent / "opening_hall" / "static",
+    "expert": Path(experts.__file__).parent / "door" / "static",
+    "bidder": Path(bidding.__file__).parent / "desk" / "static",
+}
+"""Scripts, styles and pictures of every door's pages: whoever shows pages serves them all under its own address."""
 
 
-def listed(shelves: Mapping[str, Path]) -> bytes:
+def listed(shelves: Mapping[str, Path] = SHELVES) -> bytes:
     """/release.json: JCS of {"v":1,"version","scripts":{address: SHA-256}} over the sealing modules and the scripts on
     the shelves of the page kit (`/static/<shelf>/<file>`)."""
     served = sealing.scripts()

@@ -27,7 +27,6 @@ from portal import app, clockwork, scripts
 from portal import folder as folders
 from portal.alarms import Alarms
 from portal.alarms import run as watch
-from portal.doors import SHELVES
 from portal.running import Running
 from storage.sequencer import WitnessLatest
 from trading.counter.page.language import LanguagePrefix
@@ -61,7 +60,7 @@ async def working(running: Running) -> AsyncIterator[ASGIApp]:
         asyncio.create_task(running.sequencer.run(stop), name="sequencer"),
         asyncio.create_task(clockwork.run(running, stop), name="clockwork"),
         asyncio.create_task(running.courier.run(stop), name="courier"),
-        asyncio.create_task(scripts.pin(running.service, stop, release=scripts.listed(SHELVES)), name="scripts"),
+        asyncio.create_task(scripts.pin(running.service, stop, release=scripts.listed()), name="scripts"),
     ]
     await running.courier.start()
     try:

@@ -45,8 +45,13 @@ class Settings:
 
     def gateways(self) -> list[Gateway]:
         """Where reminders go. Raises Refused("setting_wrong")."""
-        made: list[Gateway] = [Mail.at(self.mail_url)] if self.mail_url else []
-        return [*made, Spool(Path(self.sms_folder))] if self.sms_folder else made
+        return gateways(self.mail_url, self.sms_folder)
+
+
+def gateways(mail_url: str, sms_folder: str) -> list[Gateway]:
+    """The gateways that two settings name; none for ''. Raises Refused("setting_wrong")."""
+    made: list[Gateway] = [Mail.at(mail_url)] if mail_url else []
+    return [*made, Spool(Path(sms_folder))] if sms_folder else made
 
 
 def read(environment: Mapping[str, str]) -> Settings:

@@ -71,6 +71,52 @@ CREATE OR REPLACE FUNCTION hall_segment_kept(of_hash TEXT) RETURNS BOOLEAN
 $$;
 REVOKE EXECUTE ON FUNCTION hall_segment_kept(TEXT) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hall_segment_kept(TEXT) TO hall_eraser;
+-- Where a reminder goes, and nothing else of an account; for whoever sends reminders.
+CREATE OR REPLACE FUNCTION hall_reach(of_login TEXT) RETURNS TABLE (email TEXT, phone TEXT)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT body::json ->> 'email', body::json ->> 'phone' FROM account WHERE login = of_login
+$$;
+REVOKE EXECUTE ON FUNCTION hall_reach(TEXT) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hall_reach(TEXT) TO hall_clockwork_operation;
+-- Who has handed in a number for the draw under way, and which seats are called: for the doors of those who run it. A
+-- panel's row also tells who sits behind every mask, and they may not know that.
+CREATE OR REPLACE FUNCTION hall_drawing(of_lot TEXT) RETURNS TABLE (given TEXT, called TEXT)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT (SELECT json_object_agg(one.key, one.value ->> 'header')
+            FROM json_each(panel.body::json -> 'attempts' -> -1 -> 'contributions') AS one)::text,
+        (SELECT json_agg(json_build_array(seat -> 'seat', seat -> 'calls') ORDER BY (seat ->> 'seat')::int)
+            FROM json_array_elements(panel.body::json -> 'seats') AS seat
+            WHERE seat ->> 'state' IN ('invited', 'accepted'))::text
+    FROM panel WHERE panel.lot = of_lot
+$$;
+REVOKE EXECUTE ON FUNCTION hall_drawing(TEXT) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hall_drawing(TEXT) TO hall_desk, hall_centre, hall_watch;
+-- The bid that a question of the panel is about, by the question's leaf.
+CREATE OR REPLACE FUNCTION hall_asked(of_leaf TEXT) RETURNS TEXT
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT body::json ->> 'bid' FROM event WHERE leaf_hash = of_leaf AND kind = 'panel_question'
+$$;
+REVOKE EXECUTE ON FUNCTION hall_asked(TEXT) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hall_asked(TEXT) TO hall_bidders;
+
+-- Whether people go in by this process's door in that role (trading/counter/page/session.py, DOORS).
+CREATE OR REPLACE FUNCTION hall_door_has(of_role TEXT) RETURNS BOOLEAN
+    LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT of_role = ANY (CASE current_user
+        WHEN 'hall_desk' THEN ARRAY['owner', 'agent']
+        WHEN 'hall_centre' THEN ARRAY['centre', 'administrator']
+        WHEN 'hall_bidders' THEN ARRAY['bidder']
+        WHEN 'hall_experts' THEN ARRAY['expert', 'owner_representative']
+        WHEN 'hall_watch' THEN ARRAY['supervisor', 'inspector', 'auditor']
+        WHEN 'hall_trustees' THEN ARRAY['trustee', 'witness', 'notary']
+        ELSE ARRAY[]::TEXT[]
+    END)
+$$;
+-- Whether this person goes in by this process's door.
+CREATE OR REPLACE FUNCTION hall_door_knows(of_login TEXT) RETURNS BOOLEAN
+    LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM role_grant WHERE role_grant.person = of_login AND hall_door_has(role_grant.role))
+$$;
 -- The operation's clockwork records acts for people whose acts it may not read (errands).
 GRANT EXECUTE ON FUNCTION hall_tail_of(TEXT, TEXT) TO hall_clockwork_operation;
 
@@ -93,8 +139,10 @@ GRANT INSERT ON job TO
     hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts, hall_watch;
 GRANT SELECT (id, key) ON job TO
     hall_desk, hall_centre, hall_bidders, hall_trustees, hall_opening, hall_verifier, hall_experts, hall_watch;
--- Signing in at a door.
-GRANT SELECT ON person, role_grant, account, token TO
+-- Signing in at a door: to the accounts of those who go in by it, see below.
+GRANT SELECT ON person, role_grant, token TO
+    hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
+GRANT SELECT, INSERT, UPDATE ON account TO
     hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
 GRANT INSERT, DELETE ON token TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch;
 GRANT SELECT, INSERT, DELETE ON idempotency TO
@@ -113,14 +161,16 @@ GRANT INSERT ON cosignature TO hall_public;
 GRANT INSERT, UPDATE ON tender, project TO hall_desk;
 GRANT UPDATE ON prekey TO hall_desk;
 GRANT INSERT ON notice, notice_word TO hall_desk;
-GRANT INSERT, UPDATE ON organisation, person, role_grant, account TO hall_desk;
+GRANT UPDATE ON organisation TO hall_desk;
+GRANT INSERT, UPDATE ON role_grant TO hall_desk;
 GRANT SELECT, INSERT, DELETE ON draft TO hall_desk;
 -- Who asks or objects is not among what it reads: their texts are, and where an answer belongs.
 GRANT SELECT (id, lot, state, body, version) ON question, objection TO hall_desk;
 GRANT SELECT ON submission, withdrawal, verdict, directive TO hall_desk;
 
 -- centre: entry, rooms, witness, archive. No verb of judging: it writes no verdict, sheet or award.
-GRANT INSERT, UPDATE ON project, expert, setting, organisation, person, role_grant, account, trustee TO hall_centre;
+GRANT INSERT, UPDATE ON project, expert, setting, organisation, role_grant, trustee TO hall_centre;
+GRANT INSERT ON person TO hall_centre;
 GRANT SELECT ON expert TO hall_centre;
 
 -- bidders: insert bids and see their own organisation's rows, by its live session. Whoever controls this process can
@@ -129,15 +179,15 @@ GRANT SELECT, INSERT ON submission, withdrawal, download, question TO hall_bidde
 GRANT SELECT ON objection TO hall_bidders;
 GRANT SELECT, INSERT, UPDATE, DELETE ON upload TO hall_bidders;
 GRANT SELECT, INSERT, DELETE ON segment TO hall_bidders;
-GRANT INSERT, UPDATE ON organisation, person, account TO hall_bidders;
-GRANT INSERT ON role_grant TO hall_bidders;
+GRANT INSERT, UPDATE ON organisation, role_grant TO hall_bidders;
+GRANT INSERT ON person TO hall_bidders;
 
 -- trustees: shows the frozen bids that are to be released, and hands over READY, releases and keys as they were signed.
 GRANT SELECT ON submission, withdrawal TO hall_trustees;
 
 -- opening: reads releases and bodies, writes verdicts and reading grants. Without the trustees' releases the bodies
 -- are noise to whoever controls it.
-GRANT SELECT ON ready, release, submission, withdrawal, upload, segment, token TO hall_opening;
+GRANT SELECT ON ready, release, submission, withdrawal, upload, segment, token, person TO hall_opening;
 GRANT SELECT, INSERT ON verdict, reading_grant TO hall_opening;
 GRANT INSERT ON prekey TO hall_opening;
 
@@ -162,6 +212,7 @@ GRANT SELECT ON expert, reading_grant TO hall_experts;
 GRANT SELECT ON submission, withdrawal, upload, download, question, objection, ready, release, verdict, reading_grant,
     panel, sheet, expert, directive TO hall_watch;
 GRANT SELECT, INSERT ON finding TO hall_watch;
+GRANT INSERT, UPDATE ON role_grant TO hall_watch;
 
 -- clockwork-operation: does what is due, and what doors hand over, as the person whose session asked for it. It reads
 -- bids from close on, for the freeze, and never a body.
@@ -232,6 +283,14 @@ CREATE POLICY private_record ON event AS RESTRICTIVE FOR INSERT
     TO hall_bidders, hall_trustees, hall_experts, hall_watch, hall_opening, hall_verifier WITH CHECK (public = 0);
 -- An expert answers an invitation by its number, before the lot may be named to them.
 CREATE POLICY invitations ON event FOR SELECT TO hall_experts USING (kind = 'invitation');
+-- A bidder reads what the panel asked about its own bid, and what its side answered; the centre what it recorded.
+CREATE POLICY asked ON event FOR SELECT TO hall_bidders USING (kind = 'panel_question'
+    AND EXISTS (SELECT FROM submission AS s WHERE s.lot = event.lot
+        AND s.body::json ->> 'bid' = event.body::json ->> 'bid'));
+CREATE POLICY answered ON event FOR SELECT TO hall_bidders USING (kind = 'panel_answer'
+    AND EXISTS (SELECT FROM submission AS s WHERE s.lot = event.lot
+        AND s.body::json ->> 'bid' = hall_asked(event.body::json ->> 'question')));
+CREATE POLICY seen_at_the_venue ON event FOR SELECT TO hall_centre USING (kind = 'venue_record');
 CREATE POLICY erasable ON event FOR SELECT TO hall_eraser USING (hall_has('freeze', lot));
 CREATE POLICY erase ON event FOR UPDATE TO hall_eraser USING (public = 0 AND hall_has('freeze', lot));
 
@@ -245,6 +304,10 @@ CREATE POLICY to_answer ON object FOR SELECT TO hall_desk
 CREATE POLICY own_texts ON object FOR SELECT TO hall_bidders USING (
     (kind = 'question' AND hash IN (SELECT body::json ->> 'text_hash' FROM question))
     OR (kind IN ('objection', 'opening_objection') AND hash IN (SELECT body::json ->> 'text_hash' FROM objection)));
+CREATE POLICY own_clarifications ON object FOR SELECT TO hall_bidders USING (kind = 'clarification'
+    AND hash IN (SELECT e.body::json ->> 'text_hash' FROM event AS e
+        WHERE e.lot = object.lot AND e.kind IN ('panel_question', 'panel_answer')));
+CREATE POLICY seen_at_the_venue ON object FOR SELECT TO hall_centre USING (kind = 'venue_record');
 CREATE POLICY of_the_panel ON object FOR SELECT TO hall_experts
     USING (kind = 'clarification' AND hall_has('freeze', lot));
 CREATE POLICY presented ON object FOR SELECT TO hall_trustees, hall_clockwork_operation
@@ -309,6 +372,34 @@ CREATE POLICY own ON sheet TO hall_experts
     USING (person = (SELECT hall_person())) WITH CHECK (person = (SELECT hall_person()));
 CREATE POLICY after_lock ON sheet FOR SELECT TO hall_experts, hall_watch USING (hall_has('scores_locked', lot));
 CREATE POLICY to_count ON sheet FOR SELECT TO hall_clockwork_operation USING (hall_has('scores_committed', lot));
+
+-- Accounts, sessions and grants: each door lets in its own people and no other's. Whoever controls a door can let
+-- somebody in there; they learn no password of another door's people and make no session of another door's roles.
+-- Failed attempts are counted in rows whose key holds a space, which no login does.
+ALTER TABLE account ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_this_door ON account TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch
+    USING (login LIKE 'from %' OR hall_door_knows(login)) WITH CHECK (login LIKE 'from %' OR hall_door_knows(login));
+CREATE POLICY registered ON account FOR INSERT TO hall_centre WITH CHECK (true);
+ALTER TABLE token ENABLE ROW LEVEL SECURITY;
+CREATE POLICY told ON token FOR SELECT USING (true);
+CREATE POLICY begun_here ON token FOR INSERT
+    TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch
+    WITH CHECK (hall_door_has(body::json ->> 'role'));
+CREATE POLICY registered ON token FOR INSERT TO hall_centre WITH CHECK (true);
+CREATE POLICY ended ON token FOR DELETE
+    TO hall_desk, hall_centre, hall_bidders, hall_trustees, hall_experts, hall_watch
+    USING (hall_door_has(body::json ->> 'role') OR person = (SELECT hall_person()));
+-- A delegation is given and ended within one's own organisation, for a role of this door; the centre registers anybody,
+-- and bidders sign up.
+ALTER TABLE role_grant ENABLE ROW LEVEL SECURITY;
+CREATE POLICY told ON role_grant FOR SELECT USING (true);
+CREATE POLICY delegated ON role_grant FOR INSERT TO hall_desk, hall_bidders, hall_watch
+    WITH CHECK (hall_door_has(role) AND organisation = (SELECT hall_organisation()));
+CREATE POLICY delegation_ended ON role_grant FOR UPDATE TO hall_desk, hall_centre, hall_bidders, hall_watch
+    USING (hall_door_has(role) AND organisation = (SELECT hall_organisation()))
+    WITH CHECK (hall_door_has(role) AND organisation = (SELECT hall_organisation()));
+CREATE POLICY registered ON role_grant FOR INSERT TO hall_centre WITH CHECK (true);
+CREATE POLICY signed_up ON role_grant FOR INSERT TO hall_bidders WITH CHECK (role = 'bidder');
 
 -- What belongs to a person, whatever the door.
 ALTER TABLE inbox ENABLE ROW LEVEL SECURITY;

@@ -235,6 +235,10 @@ class SqlSession:
             return None
         return str((await self._wire.fetch(self._tail_of, [tender_id, actor]))[0]["leaf"] or "")
 
+    async def ask(self, sql: str, args: Args) -> list[Row]:
+        """A question in the engine's own words, inside this transaction, to a function of storage/grants.sql."""
+        return await self._wire.fetch(sql, args)
+
     async def share(self, name: str) -> None:
         for text in self._share:
             await self._wire.fetch(text, [name])

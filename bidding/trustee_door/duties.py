@@ -85,8 +85,8 @@ async def of(unit: Unit, trustee: str, *, now: datetime, hall: Hall) -> list[Dut
             continue
         view = await lots.view(unit, tender, hall=hall)
         coming = ceremony.what_next(view, now=now)
-        done = await unit.release.count({"lot": tender.lot, "trustee": trustee}) > 0
-        ready = await unit.ready.count({"lot": tender.lot, "trustee": trustee}) > 0
+        said = _said(view, trustee)
+        released = any(each.kind == "released" for each in said)
         found.append(
             Duty(
                 tender.lot,
@@ -95,9 +95,9 @@ async def of(unit: Unit, trustee: str, *, now: datetime, hall: Hall) -> list[Dut
                 stamp(view.deadlines.deadline),
                 place[0],
                 place[1],
-                _step(coming.phase, ready=ready, done=done, opened=tender.opened_at is not None),
+                _step(coming.phase, ready=bool(said), done=released, opened=tender.opened_at is not None),
                 stamp(coming.at) if coming.at else None,
-                _said(view, trustee),
+                said,
             )
         )
     return sorted(found, key=lambda each: each.deadline)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from litestar import Response, get, post
@@ -18,7 +19,7 @@ from litestar.params import FromPath
 from crypto.refusal import Refused
 from experts.commands.room import CALLS_MIN
 from experts.door import draw_reading
-from experts.door.draw_reading import Draw, Inside
+from experts.door.draw_reading import Draw, Inside, ReadInside
 from experts.verbs import DRAW
 from storage.unit import Unit
 from trading.calendar import legal_day
@@ -34,6 +35,7 @@ VERBS = {verb.permission: verb for verb in DRAW}
 PARTS = frozenset({"lot", "draw_id", "i", "header", "signature"})
 """The fields of a contribution file, as `tradehall-bidder contribute` and the page's script write it."""
 FILE_BYTES_MAX = 64 * 1024
+TEMPLATES = Path(__file__).parent / "templates"
 
 HANDED = (
     Field("made", "", "", "hidden", required=False, max=FILE_BYTES_MAX),
@@ -66,8 +68,8 @@ def public_routes(pages: Pages) -> list[Any]:
     return [drawn]
 
 
-def routes(pages: Pages) -> list[Any]:
-    """The draw at one door: of the owner, the centre or supervision."""
+def routes(pages: Pages, *, inside: ReadInside = draw_reading.inside) -> list[Any]:
+    """The draw at one door: of the owner, the centre or supervision; `inside` reads what those three alone are told."""
     database, world = pages.service.database, pages.service.world
     here = f"/{pages.door}/lots"
 
@@ -114,7 +116,7 @@ def routes(pages: Pages) -> list[Any]:
     @post(here + "/{lot:str}/draw/call", status_code=200)
     async def call(request: Requested, lot: FromPath[str]) -> Response[str]:
         visitor = await pages.visitor(request)
-        seats = await database.read(lambda unit: draw_reading.inside(unit, lot), bearer=visitor.token)
+        seats = await database.read(lambda unit: inside(unit, lot), bearer=visitor.token)
         filled = await forms.read(request, _call(visitor, seats))
         if filled.ok:
             try:
@@ -148,7 +150,7 @@ def routes(pages: Pages) -> list[Any]:
                 told.tender.agent,
             ):
                 raise Refused("not_this_tender", role=visitor.actor.role.value, organisation=visitor.actor.organisation)
-            return told, await draw_reading.inside(unit, lot)
+            return told, await inside(unit, lot)
 
         told, seats = await database.read(read, bearer=visitor.token)
         may = MATRIX[visitor.actor.role]

@@ -7,7 +7,7 @@ in the ledger; whoever holds a seat is not named before the result (E-65).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,9 @@ class Inside:
 
     given: Mapping[int, str]
     called: Sequence[tuple[int, int]]
+
+
+ReadInside = Callable[[Unit, str], Awaitable[Inside]]
 
 
 async def draw(unit: Unit, lot: str) -> Draw:

@@ -19,36 +19,28 @@ from markupsafe import Markup
 
 from crypto.refusal import Refused
 from portal.front import reading_pages, wording
-from portal.front.report import Reports
+from portal.front.report import Fetch, Reports
 from storage.unit import Unit
 from storage.world import instant, stamp
 from trading import queries
 from trading.calendar import CHINA
 from trading.counter.page import language
 from trading.counter.page.language import Lang
-from trading.counter.page.pages import Link, Pages, Requested
+from trading.counter.page.pages import Pages, Requested
 from trading.published import changes, listing, reading
 from trading.published.changes import Change
 from trading.published.listing import Wanted
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent / "static"
-NAV = [
-    Link("/", "今日", "Today"),
-    Link("/lots", "招标公告", "Notices"),
-    Link("/calendar", "开标日历", "Calendar"),
-    Link("/guides", "办事指南", "Guides"),
-    Link("/powers", "权责清单", "Power list"),
-    Link("/downloads", "下载", "Downloads"),
-]
 REGION_DIGITS_MAX = 6
 
 
-def routes(pages: Pages) -> list[Any]:
-    """The handlers of the public door."""
+def routes(pages: Pages, *, bundles: Fetch | None = None) -> list[Any]:
+    """The handlers of the public door; `bundles` gives public bundles where this process may not make one."""
     service = pages.service
     pages.environment.globals["end"] = end
-    database, world, reports = service.database, service.world, Reports(service)
+    database, world, reports = service.database, service.world, Reports(service, bundles)
 
     @get("/")
     async def today(request: Requested) -> Response[str]:

@@ -11,9 +11,13 @@ import json
 import logging
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
+
+import httpx
 
 from crypto import trust as trusts
 from crypto.refusal import Refused
@@ -24,6 +28,9 @@ from trading.roles import Actor, Role
 
 KEPT = 500
 SECONDS_MAX = 600
+
+Fetch = Callable[[str, Path], Awaitable[Path]]
+"""Puts the public bundle of a lot into an empty folder."""
 
 log = logging.getLogger("tradehall.front")
 
@@ -41,8 +48,9 @@ class Made:
 class Reports:
     """The reports of one process. A restart forgets them and makes them again when somebody asks."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, fetch: Fetch | None = None) -> None:
         self._service = service
+        self._fetch = fetch or self._bundle
         self._made: dict[str, Made] = {}
         self._one = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,14 +81,11 @@ class Reports:
 
     async def _judge(self, lot: str) -> dict[str, Any]:
         service = self._service
-        anonymous = Actor(identity.ANONYMOUS, "", Role.PUBLIC, "", "")
         with tempfile.TemporaryDirectory(prefix="tradehall-report-") as beside:
             folder = Path(beside)
             into = folder / "bundle"
             into.mkdir()
-            path = await bundle.make(
-                service, lot, "public", folder=into, actor=anonymous, power=None, now=service.world.now(), room=None
-            )
+            path = await self._fetch(lot, into)
             anchors = service.hall.trust
             fields = {name: getattr(anchors, name) for name in ("hall", "log", "witnesses", "quorum")}
             roots = {name: getattr(anchors, name) for name in ("trustee_roots", "ca_roots", "contributors")}
@@ -99,3 +104,31 @@ class Reports:
                     await process.wait()
             told: dict[str, Any] = json.loads(await asyncio.to_thread(out.read_bytes))
             return {**told, "bytes": path.stat().st_size}
+
+    async def _bundle(self, lot: str, into: Path) -> Path:
+        service, anonymous = self._service, Actor(identity.ANONYMOUS, "", Role.PUBLIC, "", "")
+        return await bundle.make(
+            service, lot, "public", folder=into, actor=anonymous, power=None, now=service.world.now(), room=None
+        )
+
+
+def fetched_from(url: str) -> Fetch:
+    """Bundles from the process that makes them; for one whose database role may not read what goes into them."""
+
+    async def fetch(lot: str, into: Path) -> Path:
+        path = into / "bundle.zip"
+        try:
+            async with (
+                httpx.AsyncClient(timeout=SECONDS_MAX, trust_env=False) as client,
+                client.stream("GET", f"{url}/api/v1/lots/{quote(lot, safe='')}/bundle") as answer,
+            ):
+                if not answer.is_success:
+                    raise Refused("busy_try_again")
+                with await asyncio.to_thread(path.open, "wb") as file:
+                    async for piece in answer.aiter_bytes():
+                        await asyncio.to_thread(file.write, piece)
+        except httpx.HTTPError as error:
+            raise Refused("busy_try_again") from error
+        return path
+
+    return fetch

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from crypto.verifier import findings
 from trading.counter.page import terms
+from trading.counter.page.pages import Link
 from trading.lifecycle import CLOCK
 
 Words = tuple[str, str]
 
+NAV = [
+    Link("/", "今日", "Today"),
+    Link("/lots", "招标公告", "Notices"),
+    Link("/calendar", "开标日历", "Calendar"),
+    Link("/guides", "办事指南", "Guides"),
+    Link("/powers", "权责清单", "Power list"),
+    Link("/downloads", "下载", "Downloads"),
+]
+"""The navigation of the public pages."""
 STAGES: dict[str, Words] = {
     "open": ("正在投标", "open for bids"),
     "opening": ("开标", "opening"),

@@ -11,24 +11,31 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from bidding import apart, opening_keys
 from bidding.opening_keys import Desk, FileVault
+from crypto import words
 from portal.processes import parts, settings
 from portal.processes.parts import Front, Papers
 from portal.processes.table import ERRANDS, HANDED_OVER, SERVED, Built, Worker
+from portal.rooms import ROOMS
 from storage.broker import Courier, open_broker
 from storage.outbox import Handler, Outbox
 from storage.sequencer import Sequencer, WitnessLatest
 from storage.unit import Database, Unit
 from storage.world import World
 from trading.counter.errands import Runner
+from trading.counter.page.pages import Sign
 from trading.counter.verbs import answer_of, routes
 from trading.lifecycle import State
 from trading.roles import Permission
+
+if TYPE_CHECKING:
+    from portal.front.report import Fetch
+    from supervision.bundle import Room
 
 Make = Callable[[Any, Papers, World], Awaitable[Built]]
 BLIND = {"question": frozenset({"organisation"}), "objection": frozenset({"organisation"})}
@@ -46,11 +53,13 @@ async def build(name: str, told: settings.Process) -> tuple[Built, Papers, World
 
 
 async def _public(told: settings.Public, papers: Papers, world: World) -> Built:
-    from portal import public
+    from portal import public, scripts
+    from portal.front import report
 
     base = parts.database(told)
     front = parts.front(papers, world, base, parts.blobs(told.blobs_url), parts.hall(papers, world))
-    return _door(front, [*public.routes(front, sees_pending=False)])
+    handlers = [*public.routes(front, sees_pending=False), *scripts.routes(front.service, release=scripts.listed())]
+    return _paged(_door(front, handlers), front, "public", bundles=report.fetched_from(told.bundles_url))
 
 
 async def _desk(told: settings.Desk, papers: Papers, world: World) -> Built:
@@ -60,9 +69,8 @@ async def _desk(told: settings.Desk, papers: Papers, world: World) -> Built:
     base = parts.database(told, blind=BLIND)
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, base, parts.blobs(told.blobs_url), hall, errands=HANDED_OVER)
-    return _sending(
-        _door(front, [*_verbs(front, "desk"), *desk_door.routes(front.service), public.file_route(front)]), front, told
-    )
+    handlers = [*_verbs(front, "desk"), *desk_door.routes(front.service), public.file_route(front)]
+    return _sending(_paged(_door(front, handlers), front, "desk"), front, told)
 
 
 async def _centre(told: settings.Centre, papers: Papers, world: World) -> Built:
@@ -73,7 +81,7 @@ async def _centre(told: settings.Centre, papers: Papers, world: World) -> Built:
     front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
     register = experts_door.register_route(front.service)
     handlers = [*_verbs(front, "centre"), desk_door.inbox_route(front.service), register]
-    return _sending(_door(front, handlers), front, told)
+    return _sending(_paged(_door(front, handlers), front, "centre"), front, told)
 
 
 async def _bidders(told: settings.Bidders, papers: Papers, world: World) -> Built:
@@ -86,7 +94,7 @@ async def _bidders(told: settings.Bidders, papers: Papers, world: World) -> Buil
     front = parts.front(papers, world, parts.database(told), store, hall, errands=HANDED_OVER)
     own = [verb for verb in SERVED["bidders"] if verb not in bidding_verbs.BIDDERS]
     handlers = [*routes(own, front.service), *bidders_door.routes(front.service), *desk_door.routes(front.service)]
-    return _sending(_door(front, handlers), front, told)
+    return _sending(_paged(_door(front, handlers), front, "bidders"), front, told)
 
 
 async def _trustees(told: settings.Trustees, papers: Papers, world: World) -> Built:
@@ -94,7 +102,8 @@ async def _trustees(told: settings.Trustees, papers: Papers, world: World) -> Bu
 
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
-    return _sending(_door(front, trustees_door.routes(front.service)), front, told)
+    made = _paged(_door(front, trustees_door.routes(front.service)), front, "trustees")
+    return _sending(made, front, told)
 
 
 async def _experts(told: settings.Experts, papers: Papers, world: World) -> Built:
@@ -104,7 +113,8 @@ async def _experts(told: settings.Experts, papers: Papers, world: World) -> Buil
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
     handlers = experts_door.routes(front.service, SERVED["experts"], register=False)
-    return _sending(_door(front, [*handlers, desk_door.inbox_route(front.service)]), front, told)
+    made = _door(front, [*handlers, desk_door.inbox_route(front.service)])
+    return _sending(_paged(made, front, "experts"), front, told)
 
 
 async def _watch(told: settings.Watch, papers: Papers, world: World) -> Built:
@@ -123,7 +133,7 @@ async def _watch(told: settings.Watch, papers: Papers, world: World) -> Built:
         *routes(draws, front.service),
         desk_door.inbox_route(front.service),
     ]
-    return _sending(_door(front, handlers), front, told)
+    return _sending(_paged(_door(front, handlers), front, "watch", room=room), front, told)
 
 
 async def _opening(told: settings.Opening, papers: Papers, world: World) -> Built:
@@ -138,7 +148,7 @@ async def _opening(told: settings.Opening, papers: Papers, world: World) -> Buil
     if told.inner_token_file:
         handlers = [*handlers, secrets_route(front.service, desk, parts.word(told.inner_token_file))]
     judge = apart.Judge(desk, front.database, store, hall, world.entropy)
-    return _judging(_door(front, handlers), judge, world)
+    return _judging(_paged(_door(front, handlers), front, "opening", room=desk), judge, world)
 
 
 async def _verifier(told: settings.Verifier, papers: Papers, world: World) -> Built:
@@ -157,13 +167,15 @@ async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers
     hall = parts.hall(papers, world, duty=parts.key(told.duty_key_file))
     front = parts.front(papers, world, base, parts.blobs(told.blobs_url), hall)
     runner = Runner(base, ERRANDS, world=world, hall=hall, answer=answer_of)
-    made = _performing(_door(front, []), front, told, "operation", jobs.operation(hall))
+    handlers = jobs.operation(hall, told.gateways(), reach=parts.reach)
+    made = _performing(_door(front, []), front, told, "operation", handlers)
     if papers.card.demo:
         made.routes += demo_clock.routes(front)
     made.workers += [
         Worker("errands", runner.run_waiting, 0.05),
         Worker("due", partial(clockwork.turn, front), 0.5),
         Worker("tidy", partial(clockwork.tidy, runner, world), 60.0),
+        Worker("scripts", partial(clockwork.pin_scripts, front), 30.0),
     ]
     return made
 
@@ -249,6 +261,19 @@ def _bytes_of(path: Path) -> bytes | None:
 async def _sequence(sequencer: Sequencer) -> int:
     done = await sequencer.turn()
     return 0 if done is None else done.leaves - done.cover
+
+
+def _paged(
+    made: Built, front: Front, process: str, *, room: Desk | Room | None = None, bundles: Fetch | None = None
+) -> Built:
+    """The pages of a process, and its way to tell a browser what is wrong."""
+    from portal import doors
+
+    card = front.folder.card
+    means = doors.Means(front.service, Sign(card.name, card.demo), words.load(*ROOMS), room, bundles, parts.drawing)
+    made.routes += doors.of(process, means)
+    made.wrong = means.front().anywhere()
+    return made
 
 
 def _verbs(front: Front, door: str) -> list[Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bidding import apart
-from portal import clockwork
+from portal import clockwork, scripts
 from portal.clockwork import Step
 from portal.processes.parts import Front
+from portal.rooms import VERSION
 from storage.unit import Unit
 from storage.world import World
 from trading import tenders
@@ -36,6 +37,15 @@ def steps(front: Front) -> Sequence[Step]:
         return await database.write(work)
 
     return (trading, bidding, announcement, experts)
+
+
+async def pin_scripts(front: Front) -> int:
+    """Announce the scripts that the hall's pages run, once the duty key is certified and while the log does not name
+    them; never counted as work."""
+    await scripts.announce(
+        front.database, release=scripts.listed(), version=VERSION, world=front.world, hall=front.hall
+    )
+    return 0
 
 
 async def tidy(runner: Runner, world: World) -> int:

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crypto import trust
 from crypto.certificates import Authority
@@ -25,13 +26,16 @@ from portal.processes.table import ROLES
 from storage import engine, migrate
 from storage.blobs import Blobs, FileBlobs
 from storage.ledger import Head, Ledger
-from storage.sql import Blind
-from storage.unit import Database
+from storage.sql import Blind, SqlSession
+from storage.unit import Database, Unit
 from storage.world import RealWorld, SharedDemoWorld, World, instant
 from trading.counter.errands import Errands
 from trading.counter.service import Service
 from trading.hall import Hall
 from trading.markets import construction
+
+if TYPE_CHECKING:
+    from experts.door.draw_reading import Inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,26 @@ async def grant(base: Database, by_process: Mapping[str, str]) -> None:
     quoted = {process: password.replace("'", "''") for process, password in by_process.items()}
     script = "".join(f"ALTER ROLE {ROLES[process]} PASSWORD '{quoted[process]}';\n" for process in ROLES)
     await base.engine.run_script(script)
+
+
+async def reach(unit: Unit, login: str) -> Mapping[str, str]:
+    """Where reminders to a person go, which the database tells apart from the rest of an account."""
+    assert isinstance(unit.session, SqlSession), "roles exist on PostgreSQL"
+    found = await unit.session.ask("SELECT * FROM hall_reach($1)", [login])
+    return {"email": found[0]["email"] or "", "phone": found[0]["phone"] or ""} if found else {}
+
+
+async def drawing(unit: Unit, lot: str) -> Inside:
+    """Who handed in a number for a draw and which seats are called, at a door that may not read a panel, because a panel
+    tells who sits behind every mask."""
+    from experts.door.draw_reading import Inside  # Three doors have this page; the others do not load the room.
+
+    assert isinstance(unit.session, SqlSession), "roles exist on PostgreSQL"
+    found = await unit.session.ask("SELECT * FROM hall_drawing($1)", [lot])
+    if not found:
+        return Inside({}, ())
+    given, called = json.loads(found[0]["given"] or "{}"), json.loads(found[0]["called"] or "[]")
+    return Inside({int(number): header for number, header in given.items()}, [(seat, calls) for seat, calls in called])
 
 
 def word(path: str) -> str:

@@ -37,6 +37,7 @@ from portal.rooms import ROOMS, VERSION
 from storage.ports import Busy
 from storage.world import World, new_id
 from trading.counter import problems
+from trading.counter.page.language import LanguagePrefix
 
 FAILURES_MAX = 10
 """A worker that failed so often in a row makes the process unhealthy."""
@@ -45,6 +46,9 @@ BEGIN_SECONDS_MAX = 60.0
 DRAIN_SECONDS = 0.5
 END_SECONDS_MAX = 25.0
 BACK_OFF_SECONDS = 1.0
+HEADERS = frozenset({b"x-real-ip", b"x-request-id", b"x-forwarded-proto"})
+"""What the reverse proxy tells: who asks, under which number, and whether over TLS. Believed from `proxies` alone, but
+for the number, which nobody gains by. X-Forwarded-For is nobody's here: a visitor can write it."""
 log = logging.getLogger("tradehall.process")
 
 Scope = MutableMapping[str, Any]
@@ -67,12 +71,15 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name: value for name, value in scope["headers"] if name in (b"x-real-ip", b"x-request-id")}
+        headers = {name: value for name, value in scope["headers"] if name in HEADERS}
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         id_ = given if 8 <= len(given) <= 64 and given.isalnum() else new_id(self._world.entropy)
         client = scope.get("client")
-        if client and client[0] in self._proxies and b"x-real-ip" in headers:
-            scope["client"] = (headers[b"x-real-ip"].decode("latin-1"), client[1])
+        if client and client[0] in self._proxies:
+            if b"x-real-ip" in headers:
+                scope["client"] = (headers[b"x-real-ip"].decode("latin-1"), client[1])
+            if headers.get(b"x-forwarded-proto") == b"https":
+                scope["scheme"] = "https"
         status = 500
 
         async def answer(message: Any) -> None:
@@ -180,7 +187,8 @@ class _Door:
         listen: str = getattr(told, "listen", "")
         host, _, port = listen.rpartition(":")
         proxies = frozenset(str(getattr(told, "proxies", "127.0.0.1")).split(","))
-        self.gate = Gate(application(built), metrics, world, proxies)
+        pages: Any = LanguagePrefix(application(built))
+        self.gate = Gate(pages, metrics, world, proxies)
         self._server = Server(
             self.gate,
             address=host,
@@ -229,11 +237,9 @@ def application(built: Built) -> Any:
     return Litestar(
         built.routes,
         state=State({"words": words.load(*ROOMS)}),
-        exception_handlers={
-            Refused: problems.on_refused,
-            HTTPException: problems.on_http,
-            Exception: problems.on_error,
-        },
+        exception_handlers=dict(
+            built.wrong or {Refused: problems.on_refused, HTTPException: problems.on_http, Exception: problems.on_error}
+        ),
         openapi_config=OpenAPIConfig(
             title="Tradehall", version=VERSION, path="/schema", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
         ),

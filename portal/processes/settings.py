@@ -11,9 +11,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from crypto.refusal import Refused
+
+if TYPE_CHECKING:
+    from portal.reminders import Gateway
 
 S = TypeVar("S")
 PREFIX = "TRADEHALL_"
@@ -79,6 +82,10 @@ class Sending(Process):
 class Public(Listening, Storing):
     """public: what everybody reads, and witnesses' cosignatures. Whoever controls this can show old pages or none;
     they cannot show a log that a witness did not see without being found out."""
+
+    bundles_url: str
+    """Address of the watch process, which makes public bundles. Whoever controls it can have a page report on a wrong
+    bundle; they cannot deceive whoever runs the verifier themselves, as that page advises."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +177,23 @@ class ClockworkOperation(Storing, Sending):
     """The hall's duty key, in this process alone. Whoever controls it can sign acts of the hall's machinery that
     anybody can recompute; they cannot sign for an owner, a trustee or the supervisor."""
 
+    mail_url: str = ""
+    """`smtp://user:password@host:port/?from=hall@example.org` or `smtps://…`; '' sends no mail. Whoever controls it
+    learns who is told about which lot and when; they cannot withhold a notice, which stands in the inbox."""
+
+    sms_folder: str = ""
+    """Folder in which text messages are left for an operator's own gateway; '' writes none. Whoever controls it learns
+    numbers and lots; they cannot withhold a notice, which stands in the inbox."""
+
     listen: str = ""
     """`host:port` of a rehearsal's clock; '' in a real hall. Whoever controls it can move a rehearsal's time; they
     cannot move a real hall's."""
+
+    def gateways(self) -> list[Gateway]:
+        """Where reminders go. Raises Refused("setting_wrong")."""
+        from portal import settings  # What sends is loaded by the one process that does.
+
+        return settings.gateways(self.mail_url, self.sms_folder)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,8 @@ class Built:
     """A process ready to be served: routes for its door, workers, what to begin before and to end after them."""
 
     routes: list[Any] = field(default_factory=list)
-    inner_routes: list[Any] = field(default_factory=list)
+    wrong: Mapping[Any, Any] | None = None
+    """Exception handlers of a process that shows pages; None where programs alone ask."""
     workers: list[Worker] = field(default_factory=list)
     begin: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
     end: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)

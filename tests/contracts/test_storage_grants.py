@@ -6,6 +6,7 @@ To change a right: change storage/grants.sql, run with UPDATE_GOLDEN=1, and revi
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Callable
 from hashlib import sha256
@@ -27,6 +28,11 @@ ROLES = (
     "public", "desk", "centre", "bidders", "trustees", "opening", "verifier", "eraser", "experts", "watch",
     "clockwork_operation", "clockwork_supervision", "sequencer",
 )  # fmt: skip
+DOORS = {
+    "desk": "owner", "centre": "centre", "bidders": "bidder", "trustees": "trustee", "experts": "expert",
+    "watch": "supervisor",
+}  # fmt: skip
+"""A role of those who go in by each process's door."""
 STAGES: dict[str, tuple[str, ...]] = {
     "DRAFT": (),
     "OPEN": ("tender",),
@@ -39,6 +45,7 @@ HEADER = """Who may do what in the database, found by trying on a real one (test
 S select  I insert  U update  D delete (I, U, D: of a row that is the caller's own where rows belong to somebody)
 Rows seen only: o own, by a live session · p from publication · c from close · f from freeze · l once scores are locked
 k only the names of the columns of its key · a only after seven days, if never submitted
+h only of people who go in by this door (I, U, D of account, token, role_grant: in a role of this door)
 """
 
 
@@ -110,6 +117,14 @@ async def fill(dsn: str) -> None:
         for seq, kind in enumerate(kinds):
             act = {"id": f"{lot} {kind}", "kind": kind, "public": 1, "seq": seq, "tender_id": lot, "actor": "clockwork"}
             await insert(connection, event, row_of(event, lot, "A") | act)
+    for door, role in DOORS.items():
+        for person in (f"in by {door}", f"new at {door}"):
+            grant = {"id": f"grant of {person}", "person": person, "organisation": "A", "role": role}
+            await insert(
+                connection, schema.TABLES["role_grant"], row_of(schema.TABLES["role_grant"], "OPEN", "A") | grant
+            )
+        account = {"login": f"in by {door}", "person": f"in by {door}"}
+        await insert(connection, schema.TABLES["account"], row_of(schema.TABLES["account"], "OPEN", "A") | account)
     abandoned = row_of(schema.TABLES["upload"], "OPEN", "A") | {"id": "abandoned", "state": "open"}
     await insert(connection, schema.TABLES["upload"], abandoned)
     await insert(connection, schema.TABLES["segment"], row_of(schema.TABLES["segment"], "OPEN", "A")
@@ -155,6 +170,8 @@ async def select_mark(tried: Tried, spec: Spec) -> str:
     assert len(stale) == len(bare), "an expired session shows nothing"
     seen = {key for row in bare if (key := lot_of(spec, row))}
     mark = next((m for stage, m in zip(STAGES, "SpcFl".replace("F", "f"), strict=True) if stage in seen), "")
+    if spec.name == "account" and 0 < len(bare) < len(DOORS):
+        mark = "h"
     if spec.name in ("upload", "segment") and [row[spec.key[0]] for row in bare] == ["abandoned"]:
         mark = "a"
     if len(owned) > len(bare):
@@ -178,8 +195,15 @@ def lot_of(spec: Spec, row: Row) -> str:
     return str(row["upload"]).split("-")[0].replace("abandoned", "") if spec.name == "segment" else "DRAFT"
 
 
-async def change_marks(tried: Tried, spec: Spec) -> str:
+async def change_marks(tried: Tried, spec: Spec, role: str) -> str:
     row = row_of(spec, "NEW", "A")
+    match spec.name:
+        case "account":
+            row |= {"login": f"new at {role}", "person": f"new at {role}"}
+        case "role_grant":
+            row |= {"role": DOORS.get(role, "x")}
+        case "token":
+            row |= {"body": json.dumps({"role": DOORS.get(role, "x")})}
     columns = ", ".join(f'"{name}"' for name in row)
     marks = ", ".join(f"${at}" for at in range(1, len(row) + 1))
     inserted = f'INSERT INTO "{spec.name}" ({columns}) VALUES ({marks})'
@@ -199,7 +223,8 @@ async def matrix(dsn: str) -> str:
         connection = await asyncpg.connect(dsn, user=f"hall_{role}")
         tried = Tried(connection)
         columns[role] = [
-            f"{await select_mark(tried, spec)}{await change_marks(tried, spec)}" for spec in schema.TABLES.values()
+            f"{await select_mark(tried, spec)}{await change_marks(tried, spec, role)}"
+            for spec in schema.TABLES.values()
         ]
         await connection.close()
     width = max(map(len, schema.TABLES)) + 2
@@ -312,5 +337,75 @@ def test_only_the_clock_of_operation_closes_a_lot(granted: str) -> None:
                 able.append(role)
             await connection.close()
         assert able == ["clockwork_operation"]
+
+    asyncio.run(scenario())
+
+
+def test_no_door_touches_accounts_sessions_or_grants_of_another_doors_people(granted: str) -> None:
+    """Who holds one door's password reads no password of another door's people, and makes nobody a supervisor."""
+
+    async def scenario() -> None:
+        for door in DOORS:
+            connection = await asyncpg.connect(granted, user=f"hall_{door}")
+            tried = Tried(connection)
+            seen = await tried.rows("SELECT login FROM account", "token of A live") or []
+            assert {row["login"] for row in seen} == {f"in by {door}"}
+            for other, role in DOORS.items():
+                if other == door:
+                    continue
+                change = f"UPDATE account SET body = 'mine' WHERE login = 'in by {other}'"
+                assert not await tried.changes(change, [], "token of A live"), (door, other)
+                session = f"""INSERT INTO token VALUES
+                    ('forged', 'pA', 'A', '9999-01-01T00:00:00.000Z', '{json.dumps({"role": role})}', 1)"""
+                grant = f"INSERT INTO role_grant VALUES ('forged', 'pA', 'A', '{role}', '{{}}', 1)"
+                for sql in (session, grant):
+                    able = await tried.changes(sql, [], "token of A live")
+                    assert able == (door == "centre"), (door, sql)
+            if door != "centre":
+                elsewhere = f"INSERT INTO role_grant VALUES ('forged', 'pA', 'B', '{DOORS[door]}', '{{}}', 1)"
+                able = await tried.changes(elsewhere, [], "token of A live")
+                assert able == (door == "bidders"), "within one's own organisation; bidders sign up"
+            await connection.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_reminder_learns_where_it_goes_and_nothing_else_of_an_account(granted: str) -> None:
+    async def scenario() -> None:
+        owner = await asyncpg.connect(granted)
+        await owner.execute(
+            "INSERT INTO account VALUES ('reached', 'p', $1, 1)", json.dumps({"email": "a@b.example", "password": "x"})
+        )
+        await owner.close()
+        for role in ROLES:
+            connection = await asyncpg.connect(granted, user=f"hall_{role}")
+            found = await Tried(connection).rows("SELECT * FROM hall_reach('reached')", "")
+            told = [tuple(row.values()) for row in found] if found is not None else None
+            assert told == ([("a@b.example", None)] if role == "clockwork_operation" else None), role
+            await connection.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_bidder_reads_the_panels_questions_about_its_own_bid_alone(granted: str) -> None:
+    async def scenario() -> None:
+        owner, tables = await asyncpg.connect(granted), schema.TABLES
+        bid, text = json.dumps({"bid": "bid of A"}), {"kind": "clarification", "view": "full", "lot": "FROZEN"}
+        await insert(owner, tables["submission"], row_of(tables["submission"], "FROZEN", "A") | {
+            "id": "asked about", "bid_version": 7, "digest": "d7", "body": bid})  # fmt: skip
+        told = {"bid": "bid of A", "text_hash": "question"}, {"question": "asked", "text_hash": "answer"}
+        for kind, body, leaf in (("panel_question", told[0], "asked"), ("panel_answer", told[1], "replied")):
+            act = {"id": kind, "kind": kind, "actor": "somebody", "leaf_hash": leaf, "body": json.dumps(body)}
+            await insert(owner, tables["event"], row_of(tables["event"], "FROZEN", "C") | act)
+            await insert(owner, tables["object"], row_of(tables["object"], "FROZEN", "A") | text | {
+                "hash": body["text_hash"]})  # fmt: skip
+        await owner.close()
+        connection = await asyncpg.connect(granted, user="hall_bidders")
+        for token, seen in (("token of A live", 2), ("token of B live", 0), ("token of A old", 0), ("", 0)):
+            tried = Tried(connection)
+            acts = await tried.rows("SELECT id FROM event WHERE kind IN ('panel_question', 'panel_answer')", token)
+            texts = await tried.rows("SELECT hash FROM object WHERE kind = 'clarification'", token)
+            assert (len(acts or []), len(texts or [])) == (seen, seen), token
+        await connection.close()
 
     asyncio.run(scenario())

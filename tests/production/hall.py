@@ -68,6 +68,8 @@ class ProductionHall:
         self.owner_url = owner_url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.entries: dict[str, str] = {}
+        self.secure: dict[str, str] = {}
+        self.certificate = path / "tls" / "cert.pem"
         self.clock = SharedDemoWorld(path / "clock")
         self._owner = engine.open_postgres(owner_url, pool_max=1)
         self._loop = asyncio.new_event_loop()
@@ -230,15 +232,21 @@ def production(path: Path, *, owner_url: str, blobs_url: str, broker_url: str, s
     entropy = SeededEntropy(seed)
     names = local.port_names()
     ports = dict(zip(names, servers.free_ports(len(names)), strict=True))
-    entries = dict(zip(routing.ENTRIES, servers.free_ports(len(routing.ENTRIES)), strict=True))
+    free = servers.free_ports(2 * len(routing.ENTRIES))
+    entries = dict(zip(routing.ENTRIES, free, strict=False))
+    secure = dict(zip(routing.ENTRIES, free[len(routing.ENTRIES) :], strict=True))
     made = asyncio.run(_make(path, owner_url, blobs_url, broker_url, ports, entropy))
     upstreams: dict[str, list[str]] = {}
     for plan in made.production.plans:
         if plan.listen:
             upstreams.setdefault(plan.process, []).append(plan.listen)
-    listens = {name: f"127.0.0.1:{port}" for name, port in entries.items()}
-    http = routing.nginx(upstreams, listens, tls=None, rehearsal=True)
+    # The rehearsal's programs speak without TLS to the same servers that people reach over TLS.
+    listens = {name: f"127.0.0.1:{port},127.0.0.1:{secure[name]} ssl" for name, port in entries.items()}
+    made.certificate, key = servers.certificate(path / "tls")
     made.entries = {name: f"http://127.0.0.1:{port}" for name, port in entries.items()}
+    made.secure = {name: f"https://127.0.0.1:{port}" for name, port in secure.items()}
+    tls = (str(made.certificate), str(key))
+    http = routing.nginx(upstreams, listens, addresses=made.secure, tls=tls, rehearsal=True)
     with servers.nginx(path / "nginx", http):
         try:
             yield made

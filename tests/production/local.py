@@ -31,8 +31,9 @@ def main(folder: Path) -> int:
             hall.start()
             watchers = Watchers(hall.cast, hall.entries["trustees"], entropy=RealWorld().entropy)
             watchers.start(trustees=True)
-            for entry, address in hall.entries.items():
+            for entry, address in hall.secure.items():
                 print(f"{entry:<10} {address}")
+            print(f"certificate of all of them, made now and signed by nobody else: {hall.certificate}")
             print(f"accounts   {hall.cast.home / 'accounts.json'}\nready; Ctrl-C ends everything", flush=True)
             try:
                 threading.Event().wait()

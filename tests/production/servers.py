@@ -176,6 +176,41 @@ def rabbit(folder: Path) -> Iterator[str]:
         subprocess.run([epmd_program, "-port", str(epmd), "-kill"], check=False, capture_output=True)
 
 
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for the loopback interface, made now, and its key."""
+    import ipaddress
+    from datetime import timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from storage.world import RealWorld
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), RealWorld().now()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    others = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName(others), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    cert, secret = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    secret.touch(mode=0o600)
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    return cert, secret
+
+
 @contextlib.contextmanager
 def nginx(folder: Path, http: str) -> Iterator[None]:
     """nginx with this `http` block, in the foreground, everything it writes under `folder`."""

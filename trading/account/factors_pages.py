@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pyotp
@@ -26,7 +27,7 @@ from trading.counter.page.forms import Field, Filled
 from trading.counter.page.pages import Pages, Requested
 from trading.counter.page.session import Visitor
 from trading.people import accounts, factors
-from trading.people.accounts import Post
+from trading.people.accounts import Known, Post
 
 ASKED = "tradehall_asked"
 CODE = (
@@ -154,9 +155,7 @@ def routes(pages: Pages, begun: Begun) -> list[Any]:
             login = await database.write(
                 lambda unit: factors.use_passkey(unit, told["credential"], asked, at=at, now=now)
             )
-            known = await database.read(lambda unit: accounts.known(unit, login, now=now))
-            if not known.posts:
-                raise Refused("no_post")
+            known = here(pages, await database.read(lambda unit: accounts.known(unit, login, now=now)))
         except Refused as refused:
             return Response({"message": pages.told(refused)}, status_code=422)
         wanted = session.DOORS.get(str(told.get("door") or ""), frozenset())
@@ -173,6 +172,17 @@ def routes(pages: Pages, begun: Begun) -> list[Any]:
     return [
         codes, begin, confirm, end, passkey_options, passkey_add, passkey_end, sign_in_options, sign_in,
     ]  # fmt: skip
+
+
+def here(pages: Pages, known: Known) -> Known:
+    """Who signs in, with the posts of these pages' doors. Raises Refused: no_post, post_at_another_door."""
+    if not known.posts:
+        raise Refused("no_post")
+    elsewhere = {role for door, roles in session.DOORS.items() if door not in pages.accounts for role in roles}
+    posts = [one for one in known.posts if one.role not in elsewhere]
+    if not posts:
+        raise Refused("post_at_another_door")
+    return replace(known, posts=posts)
 
 
 def _by_script(request: Requested, visitor: Visitor) -> None:

@@ -38,6 +38,8 @@ SIGN_IN = (
     Field("door", "", "", "hidden", required=False),
     Field("back", "", "", "hidden", required=False, max=4000),
 )
+FIRST = ("bidder", *(door for door in session.DOORS if door != "bidder"))
+"""Whose account is shown to somebody who is signed in nowhere."""
 BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 SYSTEMS = (
     ("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS X", "macOS"),
@@ -123,15 +125,13 @@ def routes(pages: Pages) -> list[Any]:
         if not right:
             await database.write(lambda unit: accounts.note_failure(unit, login, now=now, address=address))
             raise Refused("sign_in_failed")
-        if not known.posts:
-            raise Refused("no_post")
-        return known
+        return factors_pages.here(pages, known)
 
     @post("/account/sign-out", status_code=200)
     async def sign_out(request: Requested) -> Response[str]:
         posted = await request.form()
         door = str(posted.get("door") or "")
-        token = request.cookies.get(session.cookie_name(door), "") if door in session.DOORS else ""
+        token = request.cookies.get(session.cookie_name(door), "") if door in pages.accounts else ""
         if not token or posted.get("csrf") != session.csrf(token):
             raise Refused("form_not_ours")
         await database.write(lambda unit: accounts.end_session(unit, token))
@@ -141,8 +141,9 @@ def routes(pages: Pages) -> list[Any]:
 
     @get("/account")
     async def whichever(request: Requested, door: FromQuery[str] = "") -> Response[str]:
-        held = [one for one in session.DOORS if request.cookies.get(session.cookie_name(one))]
-        to = door if door in session.DOORS else (held or ["bidder"])[0]
+        shown = [one for one in FIRST if one in pages.accounts]
+        held = [one for one in shown if request.cookies.get(session.cookie_name(one))]
+        to = door if door in pages.accounts else (held or shown)[0]
         return pages.go(request, f"/account/{to}")
 
     @get("/account/{door:str}")
@@ -175,7 +176,7 @@ def routes(pages: Pages) -> list[Any]:
                 await accounts.end_sessions(unit, login, but=visitor.token)
 
             try:
-                await database.write(change)
+                await database.write(change, bearer=visitor.token)
                 zh, en = "密码已更改,其他会话已结束。", "Password changed; your other sessions have ended."
                 return pages.go(request, f"/account/{door}", zh=zh, en=en)
             except Refused as refused:

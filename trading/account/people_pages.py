@@ -155,4 +155,6 @@ def routes(pages: Pages) -> list[Any]:
             may_add=visitor.actor.role is Role.BIDDER, may_delegate=visitor.actor.role not in delegations.PERSONAL,
         )  # fmt: skip
 
-    return [sign_up_form, signed_up, people, add, delegate, end]
+    # Bidders alone register themselves; where theirs are shown.
+    signing_up = [sign_up_form, signed_up] if "bidder" in pages.accounts else []
+    return [*signing_up, people, add, delegate, end]

@@ -273,7 +273,7 @@ def routes(pages: Pages, *, experts: Sequence[Verb]) -> list[Any]:
 
         async def read(unit: Unit) -> dict[str, Any]:
             held = await tenders.load(unit, code)
-            lot = await reading.whole(unit, held.tender, now=now)
+            lot = await reading.whole(unit, held.tender, now=now, answers=False)
             seen = []
             for row in await unit.event.find({"lot": code, "kind": "venue_record"}, order=("at",)):
                 text = msgspec.json.decode((await unit.object.read(code, row["body"]["text_hash"]) or {})["data"])[

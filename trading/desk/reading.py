@@ -73,10 +73,11 @@ async def lot(unit: Unit, code: str, actor: Actor, *, now: datetime) -> Lot:
     return await whole(unit, tender, now=now)
 
 
-async def whole(unit: Unit, tender: Tender, *, now: datetime) -> Lot:
-    """The same, whoever may ask."""
+async def whole(unit: Unit, tender: Tender, *, now: datetime, answers: bool = True) -> Lot:
+    """The same, whoever may ask; without `answers` also without what waits for the owner's: questions and objections,
+    which are nobody else's to read."""
     book = await rosters.pinned_rulebook(unit, tender)
-    questions = await _questions(unit, tender)
+    questions = await _questions(unit, tender) if answers else []
     waiting = sum(1 for one in questions if one.state == "open")
     return Lot(
         tender=tender,
@@ -87,7 +88,7 @@ async def whole(unit: Unit, tender: Tender, *, now: datetime) -> Lot:
         files=await queries.documents(unit, tender.lot),
         tasks=tasks.of(tender, now=now, rulebook=book, questions=waiting),
         questions=questions,
-        objections=await _objections(unit, tender, book, now=now),
+        objections=await _objections(unit, tender, book, now=now) if answers else [],
     )
 
 

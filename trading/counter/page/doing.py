@@ -81,16 +81,16 @@ async def _run(
         command = msgspec.convert(dict(fields), verb.command)
     except msgspec.ValidationError as error:
         raise Refused("body_malformed", why=str(error)) from error
-    answer, outcome = await verbs.perform(
+    answer, _ = await verbs.perform(
         pages.service, verb, command, actor=visitor.actor, bearer=visitor.token, key=once or None
     )
-    if outcome is not None and outcome.sign is not None:
+    if answer.get("sign") is not None:
         return pages.show(
             request,
             "sign.html",
             visitor=visitor,
-            act=json.dumps(outcome.sign, ensure_ascii=False, indent=1),
-            told=_told(request, outcome.sign, fields),
+            act=json.dumps(answer["sign"], ensure_ascii=False, indent=1),
+            told=_told(request, answer["sign"], fields),
             step={"verb": verb.path, "command": json.dumps(dict(fields)), "then": then, "zh": zh, "en": en},
             filled=forms.blank(_STEP),
             answer=f"/{pages.door}/signed",

@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from crypto import words
 from crypto.refusal import Refused
+from storage.ports import Busy
 from storage.world import stamp
 from trading.counter import problems
 from trading.counter.page import language, session, terms
@@ -69,7 +70,7 @@ class Sign:
 
 class Pages:
     """The pages of one door. `templates` are the door's own folders of templates, before the kit's; `integrity` the
-    hashes of what pages load (static.integrity)."""
+    hashes of what pages load (static.integrity); `accounts` the doors at which these pages let people sign in."""
 
     def __init__(
         self,
@@ -83,8 +84,10 @@ class Pages:
         templates: Sequence[Path] = (),
         nav: Sequence[Link] = (),
         integrity: Mapping[str, str] | None = None,
+        accounts: frozenset[str] = frozenset(),
     ) -> None:
         self.integrity = integrity or {}
+        self.accounts = accounts
         self.service, self.door, self.names, self.sign, self.table = service, door, (zh, en), sign, table
         self.nav = nav
         self.environment = Environment(
@@ -234,6 +237,10 @@ class Pages:
         return self.show(request, "refused.html", status=error.status_code, told=told, rule=None)
 
     def _error(self, request: Requested, error: Exception) -> Response[str]:
+        if isinstance(error, Busy):
+            problems.log.warning("busy at %s: %s", request.method, error)
+            told = self.told(Refused("busy_try_again"))
+            return self.show(request, "refused.html", status=503, told=told, rule=None)
         problems.log.error("unforeseen error at %s %s", request.method, request.url.path, exc_info=error)
         return self.show(request, "refused.html", status=500, told=self.told(Refused("internal_error")), rule=None)
 

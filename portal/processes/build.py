@@ -86,6 +86,7 @@ async def _centre(told: settings.Centre, papers: Papers, world: World) -> Built:
 
 async def _bidders(told: settings.Bidders, papers: Papers, world: World) -> Built:
     from bidding import verbs as bidding_verbs
+    from bidding.door import evidence_routes
     from bidding.door import routes as bidders_door
     from trading.desk import routes as desk_door
 
@@ -94,6 +95,7 @@ async def _bidders(told: settings.Bidders, papers: Papers, world: World) -> Buil
     front = parts.front(papers, world, parts.database(told), store, hall, errands=HANDED_OVER)
     own = [verb for verb in SERVED["bidders"] if verb not in bidding_verbs.BIDDERS]
     handlers = [*routes(own, front.service), *bidders_door.routes(front.service), *desk_door.routes(front.service)]
+    handlers += evidence_routes.routes(front.service)
     return _sending(_paged(_door(front, handlers), front, "bidders"), front, told)
 
 

@@ -37,7 +37,7 @@ EVERYWHERE: Sequence[tuple[str, str]] = (
     ("opening", r"^/api/v1/bidding/read$"),
     ("watch", r"^/api/v1/lots/[^/]+/bundle$"),
     ("experts", r"^/api/v1/lots/[^/]+/table$"),
-    ("bidders", r"^/api/v1/bidding/lots/[^/]+/stage$"),
+    ("bidders", r"^/api/v1/bidding/lots/[^/]+/(stage|evidence)$"),
     ("trustees", r"^(/en)?/trustees(/|$)"),
 )
 """Addresses that one process serves at every entry."""

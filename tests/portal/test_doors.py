@@ -5,9 +5,11 @@ Nothing is asked of a database here: what stands at a door is read from the appl
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +18,11 @@ from litestar import Litestar
 from bidding.opening_keys import Desk, FileVault
 from crypto import words
 from crypto.signing import Ed25519Signer
-from portal import doors
+from portal import app, doors
+from portal import folder as folders
+from portal.demo import cast
 from portal.doors import Means
-from portal.processes import routing
+from portal.processes import build, local, routing, settings
 from portal.rooms import ROOMS
 from storage import memory
 from storage.ledger import Ledger
@@ -63,9 +67,14 @@ def means(tmp_path_factory: pytest.TempPathFactory) -> Means:
 
 
 def pages_of(handlers: Iterable[Any], accounts: Iterable[str]) -> list[Place]:
-    """Every page of an application, HEAD and OPTIONS aside; a page of an account once for every door it is shown at."""
+    """What these handlers answer."""
+    return routes_of(Litestar(list(handlers), openapi_config=None), accounts)
+
+
+def routes_of(application: Litestar, accounts: Iterable[str]) -> list[Place]:
+    """What an application answers, HEAD and OPTIONS aside; a page of an account once for every door it is shown at."""
     found = []
-    for route in Litestar(list(handlers), openapi_config=None).routes:
+    for route in application.routes:
         for method in METHODS & set(getattr(route, "methods", ())):
             if "/account/{door:str}" in route.path:
                 found += [(method, route.path.replace("{door:str}", door)) for door in accounts]
@@ -98,6 +107,53 @@ def test_every_page_of_the_embedded_hall_is_served_by_exactly_one_process(
     assert ("POST", "/account/sign-in") not in served["public"], "nobody signs in where no account is known"
 
 
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
+    """Every process built from its settings; none of them reaches a server."""
+    folder, entropy = tmp_path_factory.mktemp("apart"), SeededEntropy("apart")
+    hall = folders.create(
+        folder / "hall", name="演练", uscc="12139900259796191P", region="139900", demo=True, entropy=entropy
+    )
+    cast.make(hall, ROOT / "tests" / "examples" / "other-road", entropy=entropy, now=DemoWorld(flowing=False).now())
+    for reader in ("room", "verifier"):
+        (hall.path / "keys" / "opening" / reader).mkdir(parents=True)
+    ports = {name: 40_000 + at for at, name in enumerate(local.port_names())}
+    servers = local.Servers("postgresql://owner@localhost/none", str(folder / "blobs"), "redis://localhost:1", ports)
+
+    async def build_all() -> dict[str, list[Place]]:
+        told = await local.prepare(
+            hall, folder / "production", servers, passwords=dict.fromkeys(settings.CLASSES, "x"), entropy=entropy
+        )
+        (folder / "production" / "clock").write_text("0")
+        found = {}
+        for plan in told.plans:
+            built, _, _ = await build.build(plan.process, settings.read(plan.process, plan.settings, {}))
+            door = doors.DOORS.get(plan.process)
+            found[plan.process] = pages_of(built.routes, [door] if door else [])
+        return found
+
+    return asyncio.run(build_all())
+
+
+def test_every_route_of_the_embedded_hall_is_behind_the_proxy(means: Means, apart: dict[str, list[Place]]) -> None:
+    """Pages and API: what the one process answers some process answers, and the proxy leads there at some entry."""
+    card = SimpleNamespace(name="演练", demo=True)
+    papers = SimpleNamespace(card=card, trust_bytes=b"")
+    running: Any = SimpleNamespace(
+        folder=papers, service=means.service, ledger=means.service.ledger, room=means.room, world=means.service.world,
+        database=means.service.database, wake=None,
+    )  # fmt: skip
+    whole = routes_of(app.build(running), DOORS)
+    places_at = places_of(proxy(rehearsal=True))
+    assert len(whole) > 200
+    for method, path in whole:
+        if path.startswith("/schema"):
+            continue
+        plain = re.sub(r"\{(\w+):\w+\}", "x", path)
+        at = {next(to for pattern, to in places_at[entry] if pattern.search(plain)) for entry in routing.ENTRIES}
+        assert [name for name in at if (method, path) in apart.get(name.replace("_", "-"), [])], (method, path, at)
+
+
 def test_doors_are_those_of_sessions_and_of_the_proxy() -> None:
     assert set(doors.DOORS.values()) == set(DOORS)
     assert set(routing.ENTRIES) == {"public", *doors.DOORS}
@@ -112,14 +168,14 @@ def test_a_door_of_the_database_lets_in_the_roles_of_its_pages() -> None:
     }
 
 
-def proxy() -> str:
-    upstreams = {name: ["127.0.0.1:1"] for name in (*routing.ENTRIES, "opening")}
+def proxy(*, rehearsal: bool = False) -> str:
+    upstreams = {name: ["127.0.0.1:1"] for name in (*routing.ENTRIES, "opening", "clockwork-operation")}
     return routing.nginx(
         upstreams,
         dict.fromkeys(routing.ENTRIES, "127.0.0.1:2"),
         addresses={entry: f"https://{entry}.example" for entry in routing.ENTRIES},
         tls=None,
-        rehearsal=False,
+        rehearsal=rehearsal,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from bidding import verbs as bidding_verbs
 from crypto.refusal import Refused
 from experts import verbs as expert_verbs
-from portal.processes import logs, routing, settings, table
+from portal.processes import logs, routing, serving, settings, table
 from portal.processes.metrics import Metrics
 from storage import memory
 from storage.unit import Database, Unit
@@ -97,8 +97,26 @@ def test_metrics_count_nothing_of_bidders() -> None:
 
 
 def test_the_proxy_sends_every_entry_to_its_own_door() -> None:
-    text = routing.nginx({"public": ["a:1"], "desk": ["b:2"]}, {"desk": "127.0.0.1:9"}, tls=None, rehearsal=False)
+    upstreams, entries = {"public": ["a:1"], "desk": ["b:2"]}, {"desk": "127.0.0.1:9"}
+    text = routing.nginx(upstreams, entries, addresses={"desk": "https://d"}, tls=None, rehearsal=False)
     assert "server b:2" in text and "proxy_pass http://desk" in text and "demo/clock" not in text
+
+
+@pytest.mark.parametrize(
+    ("asked_from", "client", "scheme"), [("10.0.0.2", "198.51.100.7", "https"), ("10.0.0.3", "10.0.0.3", "http")]
+)
+def test_only_the_proxy_says_who_asks_and_whether_over_tls(asked_from: str, client: str, scheme: str) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["client"][0], scope["scheme"]))
+
+    gate = serving.Gate(app, Metrics("desk"), DemoWorld(flowing=False), frozenset({"10.0.0.2"}))
+    said = (("x-real-ip", "198.51.100.7"), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "https"))
+    headers = [(name.encode(), value.encode()) for name, value in said]
+    scope = {"type": "http", "path": "/", "headers": headers, "client": (asked_from, 1), "scheme": "http"}
+    asyncio.run(gate(scope, None, None))
+    assert seen == [(client, scheme)]
 
 
 def test_a_shared_rehearsal_clock_is_one_clock_and_never_goes_back(tmp_path: Path) -> None:

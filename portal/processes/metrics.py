@@ -16,6 +16,11 @@ QUIET_PROCESSES = frozenset({"bidders"})
 """Processes whose requests are not counted whatever their address, nor their time, memory excepted."""
 
 
+def tells_of_bids(process: str, path: str) -> bool:
+    """Whether the number of such requests is a bidder's secret while bids are taken."""
+    return process in QUIET_PROCESSES or path.startswith(SILENT)
+
+
 class Metrics:
     """The registry of one process."""
 
@@ -39,7 +44,7 @@ class Metrics:
 
     def request(self, path: str, status: int, seconds: float) -> None:
         """Count a request, unless its number would tell of bids."""
-        if self.process in QUIET_PROCESSES or path.startswith(SILENT):
+        if tells_of_bids(self.process, path):
             return
         self._requests.labels(self.process, f"{status // 100}xx").inc()
         self._seconds.labels(self.process).observe(seconds)

@@ -33,6 +33,7 @@ from portal.processes import build, logs
 from portal.processes.metrics import Metrics
 from portal.processes.settings import Process
 from portal.processes.table import Built, Worker
+from portal.processes.tracing import Traces
 from portal.rooms import ROOMS, VERSION
 from storage.ports import Busy
 from storage.world import World, new_id
@@ -58,8 +59,11 @@ Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[
 class Gate:
     """Every request goes through: it gets an id, its visitor's address, is counted, and is waited for at the end."""
 
-    def __init__(self, app: Asgi, metrics: Metrics, world: World, proxies: frozenset[str]) -> None:
+    def __init__(
+        self, app: Asgi, metrics: Metrics, world: World, proxies: frozenset[str], traces: Traces | None = None
+    ) -> None:
         self._app = app
+        self._traces = traces
         self._metrics = metrics
         self._world = world
         self._proxies = proxies
@@ -90,6 +94,7 @@ class Gate:
             await send(message)
 
         token = logs.request_id.set(id_)
+        ended = self._traces.request(scope["method"], scope["path"], id_) if self._traces else None
         began = self._world.monotonic()
         self.under_way += 1
         self.idle.clear()
@@ -99,7 +104,10 @@ class Gate:
             self.under_way -= 1
             if not self.under_way:
                 self.idle.set()
-            self._metrics.request(scope["path"], status, self._world.monotonic() - began)
+            seconds = self._world.monotonic() - began
+            self._metrics.request(scope["path"], status, seconds)
+            if ended is not None:
+                ended(status, seconds)
             logs.request_id.reset(token)
 
 
@@ -153,6 +161,8 @@ async def run(name: str, told: Process) -> None:
     built, _, world = await build.build(name, told)
     logs.begin(name, world)
     metrics = Metrics(name)
+    traces = Traces(name, told.traces_url, world)
+    built.end.append(traces.close)
     pulse = Pulse(name, metrics, built.ready)
     inner = await _inner(told.inner, pulse)
     stop = asyncio.Event()
@@ -160,7 +170,7 @@ async def run(name: str, told: Process) -> None:
         await _begin(built, world)
         tasks = [asyncio.create_task(_work(worker, stop, pulse), name=worker.name) for worker in built.workers]
         listens = bool(getattr(told, "listen", ""))
-        doors = _Door(built, told, metrics, world) if built.routes and listens else None
+        doors = _Door(built, told, metrics, world, traces) if built.routes and listens else None
         if doors is not None:
             await doors.open()
         pulse.begun = True
@@ -183,12 +193,12 @@ async def run(name: str, told: Process) -> None:
 class _Door:
     """The server of a process's own routes."""
 
-    def __init__(self, built: Built, told: Process, metrics: Metrics, world: World) -> None:
+    def __init__(self, built: Built, told: Process, metrics: Metrics, world: World, traces: Traces) -> None:
         listen: str = getattr(told, "listen", "")
         host, _, port = listen.rpartition(":")
         proxies = frozenset(str(getattr(told, "proxies", "127.0.0.1")).split(","))
         pages: Any = LanguagePrefix(application(built))
-        self.gate = Gate(pages, metrics, world, proxies)
+        self.gate = Gate(pages, metrics, world, proxies, traces)
         self._server = Server(
             self.gate,
             address=host,

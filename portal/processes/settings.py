@@ -42,6 +42,10 @@ class Process:
     """File of a rehearsal's clock, shared by its processes; refused in a real hall. Whoever controls it can move
     the rehearsal's time; they cannot move a real hall's, which reads the machine's clock."""
 
+    traces_url: str = ""
+    """Address of an OpenTelemetry collector (`http://host:4318/v1/traces`); '' sends nothing. Whoever controls it
+    learns when requests come that tell nothing of bids; they cannot learn of whom, nor of which tender."""
+
     pool_max: int = 4
     """Connections to the database at once. Whoever controls it can make the process slow; they cannot widen its
     rights."""

@@ -30,8 +30,8 @@ LISTENING = frozenset(
     if "listen" in {field.name for field in fields(kind)} and name != "clockwork-operation"
 )
 REHEARSAL_ONLY = {"rehearsal_clock", "authority_file"}
-OURS = {"pool_max", "witnesses", "mail_url", "sms_folder"}
-"""Settings with a default that production keeps, or that are told once there are witnesses and gateways."""
+OURS = {"pool_max", "witnesses", "mail_url", "sms_folder", "traces_url"}
+"""Settings with a default that production keeps, or that are told once there are witnesses, gateways, a collector."""
 
 
 def environment(service: str) -> dict[str, str]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from crypto.refusal import Refused
 from experts import verbs as expert_verbs
 from portal.processes import logs, routing, serving, settings, table
 from portal.processes.metrics import Metrics
+from portal.processes.tracing import Traces
 from storage import memory
 from storage.unit import Database, Unit
 from storage.world import DemoWorld, SeededEntropy, SharedDemoWorld, stamp
@@ -206,3 +211,68 @@ def test_an_errand_of_nobody_or_of_another_role_is_refused(role: Role, token: st
             await asked(database, world, "yes", claim=Role.BIDDER, token=token)
 
     asyncio.run(scenario())
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """An OpenTelemetry collector that keeps what it is sent: its address, and the bodies."""
+    got: list[bytes] = []
+
+    class Collect(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            data = self.rfile.read(int(self.headers["content-length"]))
+            got.append(gzip.decompress(data) if self.headers.get("content-encoding") == "gzip" else data)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    server = HTTPServer(("127.0.0.1", 0), Collect)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1/traces", got
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_traces_say_how_long_it_took_and_nothing_of_whom_or_which_tender(
+    collector: tuple[str, list[bytes]],
+) -> None:
+    url, got = collector
+
+    async def ask(process: str, path: str) -> None:
+        traces = Traces(process, url, DemoWorld(flowing=False))
+        gate = serving.Gate(answered, Metrics(process), DemoWorld(flowing=False), frozenset(), traces)
+        scope = {"type": "http", "method": "POST", "path": path, "client": ("198.51.100.7", 1), "scheme": "http"}
+        secret = [
+            (b"traceparent", b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01"),
+            (b"cookie", b"tradehall_desk=geheim"),
+        ]
+        await gate({**scope, "headers": [*secret, (b"x-request-id", b"number1234")]}, None, _taken)
+        await traces.close()
+
+    async def answered(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 422})
+
+    asyncio.run(ask("desk", "/desk/lots/E1399000001000001001001/do/award"))
+    told = b"".join(got)
+    for word in (b"tradehall-desk", b"POST", b"4xx", b"number1234"):
+        assert word in told
+    for word in (b"E1399", b"award", b"geheim", b"198.51.100.7", b"\xab" * 16):
+        assert word not in told
+    got.clear()
+    asyncio.run(ask("bidders", "/bidder"))
+    asyncio.run(ask("desk", "/api/v1/inbox"))
+    assert not got, "what tells how many bid leaves no span"
+
+
+def test_without_a_collector_no_trace_is_made() -> None:
+    ended = Traces("desk", "", DemoWorld(flowing=False)).request("GET", "/desk", "x")
+    ended(200, 0.1)
+    assert settings.Desk.traces_url == ""
+
+
+async def _taken(message: Any) -> None:
+    return None

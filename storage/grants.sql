@@ -40,6 +40,11 @@ CREATE OR REPLACE FUNCTION hall_now() RETURNS TEXT
     SELECT coalesce((SELECT body::json ->> 'now' FROM setting WHERE name = 'demo_clock'),
         to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
 $$;
+-- So long before that instant, as text: a rehearsal's uploads grow old in the rehearsal's time.
+CREATE OR REPLACE FUNCTION hall_ago(span INTERVAL) RETURNS TEXT
+    LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT to_char(hall_now()::timestamptz AT TIME ZONE 'UTC' - span, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
 CREATE OR REPLACE FUNCTION hall_session() RETURNS SETOF token
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT * FROM token
@@ -335,7 +340,7 @@ CREATE POLICY own ON upload TO hall_bidders
 CREATE POLICY after_freeze ON upload FOR SELECT TO hall_opening, hall_verifier, hall_watch
     USING (hall_has('freeze', lot));
 CREATE POLICY abandoned ON upload TO hall_eraser USING (state = 'open'
-    AND created < to_char(now() AT TIME ZONE 'UTC' - interval '7 days', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
+    AND created < hall_ago('7 days'));
 
 ALTER TABLE segment ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON segment TO hall_bidders
@@ -409,4 +414,4 @@ CREATE POLICY to_tell ON inbox TO hall_clockwork_operation, hall_clockwork_super
 ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON idempotency USING (actor = (SELECT hall_person())) WITH CHECK (actor = (SELECT hall_person()));
 CREATE POLICY forgotten ON idempotency TO hall_eraser USING (
-    created < to_char(now() AT TIME ZONE 'UTC' - interval '1 day', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
+    created < hall_ago('1 day'));

@@ -370,6 +370,24 @@ def test_no_door_touches_accounts_sessions_or_grants_of_another_doors_people(gra
     asyncio.run(scenario())
 
 
+def test_in_a_rehearsal_an_upload_grows_old_in_the_rehearsals_time(granted: str) -> None:
+    """An upload of today in a rehearsal of last March is not abandoned, whatever the machine's clock says."""
+
+    async def scenario() -> None:
+        owner = await asyncpg.connect(granted)
+        clock = json.dumps({"now": "2020-01-02T00:00:00.000Z"})
+        await owner.execute("INSERT INTO setting VALUES ('demo_clock', $1, 1)", clock)
+        connection = await asyncpg.connect(granted, user="hall_eraser")
+        seen = await Tried(connection).rows("SELECT id FROM upload", "")
+        await owner.execute("DELETE FROM setting WHERE name = 'demo_clock'")
+        later = await Tried(connection).rows("SELECT id FROM upload", "")
+        await connection.close()
+        await owner.close()
+        assert (seen, [row["id"] for row in later or []]) == ([], ["abandoned"])
+
+    asyncio.run(scenario())
+
+
 def test_a_reminder_learns_where_it_goes_and_nothing_else_of_an_account(granted: str) -> None:
     async def scenario() -> None:
         owner = await asyncpg.connect(granted)

@@ -305,10 +305,11 @@ CREATE POLICY public_view ON object FOR SELECT USING (view = 'public');
 CREATE POLICY full_view ON object FOR SELECT TO hall_desk, hall_opening, hall_verifier, hall_watch,
     hall_clockwork_operation, hall_clockwork_supervision USING (hall_has('freeze', lot));
 CREATE POLICY to_answer ON object FOR SELECT TO hall_desk
-    USING (kind IN ('question', 'objection', 'opening_objection'));
+    USING (kind IN ('question', 'objection', 'opening_objection', 'answer', 'opening_answer'));
 CREATE POLICY own_texts ON object FOR SELECT TO hall_bidders USING (
     (kind = 'question' AND hash IN (SELECT body::json ->> 'text_hash' FROM question))
-    OR (kind IN ('objection', 'opening_objection') AND hash IN (SELECT body::json ->> 'text_hash' FROM objection)));
+    OR (kind IN ('objection', 'opening_objection') AND hash IN (SELECT body::json ->> 'text_hash' FROM objection))
+    OR (kind IN ('answer', 'opening_answer') AND hash IN (SELECT body::json ->> 'answer_hash' FROM objection)));
 CREATE POLICY own_clarifications ON object FOR SELECT TO hall_bidders USING (kind = 'clarification'
     AND hash IN (SELECT e.body::json ->> 'text_hash' FROM event AS e
         WHERE e.lot = object.lot AND e.kind IN ('panel_question', 'panel_answer')));

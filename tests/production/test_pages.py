@@ -98,8 +98,7 @@ def test_the_public_entry_leads_to_the_door_at_which_one_signs_in(people: People
     page = reader.open("/account/sign-in")
     assert not [form for form in page.forms if form.method == "post"], "no account is known here"
     for door, entry in ENTRY.items():
-        there = reader.http.get(page.link({"bidder": "投标人", "desk": "招标人和", "expert": "评标专家",
-                                           "watch": "监督部门", "centre": "交易中心"}[door]))  # fmt: skip
+        there = reader.http.get(next(to for to, _ in page.links if to.endswith(f"?door={door}")))
         assert there.status_code == 302
         assert there.headers["location"] == f"{people.hall.secure[entry]}/account/sign-in?door={door}"
         deep = reader.http.get(f"/en/{door}/lots/x")
@@ -129,7 +128,7 @@ def test_an_owner_publishes_a_tender_by_pages_and_the_centre_registers_it(people
     page = centre.open(next(to for to, _ in queue.links if entry.rpartition("/")[2] in to))
     assert "没有待登记的申请" in centre.send(page, "登记并赋码").text
     page = people.sign(owner, owner.send(owner.open(entry), "发布:核对并签名"), "owner")
-    assert "招标公告已发布" in page.text and "已记入账本" in page.text
+    assert "招标公告已发布" in page.text
     people.second = urlsplit(page.url).path.rpartition("/")[2]
     assert NAME in people.at("public").open(f"/lots/{people.second}").text
     centre.open(f"/centre/lots/{people.second}")

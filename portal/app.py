@@ -22,9 +22,9 @@ from bidding.trustee_door import routes as trustees
 from crypto import words
 from experts.door import routes as experts
 from portal import certifying, demo_clock, doors, public, scripts
+from portal.doors import Means
 from portal.first_run import book as books
 from portal.first_run import pages as first_run
-from portal.doors import Means
 from portal.rooms import ROOMS
 from portal.running import VERSION, Running
 from supervision.door import routes as watch

@@ -34,8 +34,8 @@ Handlers = list[Router | BaseRouteHandler]
 @dataclass(frozen=True, slots=True)
 class Means:
     """What pages are made with. `room` is the opening room, or who asks it; `bundles` gives a public bundle where the
-    process that shows the front cannot make one, `drawing` who handed in a draw's number where a door may not read panels.
-    """
+    process that shows the front cannot make one, `drawing` who handed in a draw's number where a door may read no
+    panel."""
 
     service: Service
     sign: Sign

@@ -172,8 +172,8 @@ async def reach(unit: Unit, login: str) -> Mapping[str, str]:
 
 
 async def drawing(unit: Unit, lot: str) -> Inside:
-    """Who handed in a number for a draw and which seats are called, at a door that may not read a panel, because a panel
-    tells who sits behind every mask."""
+    """Who handed in a number for a draw and which seats are called, at a door that may not read a panel, because a
+    panel tells who sits behind every mask."""
     from experts.door.draw_reading import Inside  # Three doors have this page; the others do not load the room.
 
     assert isinstance(unit.session, SqlSession), "roles exist on PostgreSQL"

@@ -405,6 +405,30 @@ def test_a_reminder_learns_where_it_goes_and_nothing_else_of_an_account(granted:
     asyncio.run(scenario())
 
 
+def test_a_draw_is_told_to_those_who_run_it_without_who_sits_behind_a_mask(granted: str) -> None:
+    async def scenario() -> None:
+        owner = await asyncpg.connect(granted)
+        seats = [{"seat": 2, "state": "accepted", "calls": 1}, {"seat": 1, "state": "invited", "calls": 0},
+                 {"seat": 3, "state": "signed_in", "calls": 0}]  # fmt: skip
+        attempt = {"masks": {"m": ["expert", "salt"]}, "contributions": {"1": {"header": "ab", "signature": "s"}}}
+        body = json.dumps({"attempts": [{"contributions": {}}, attempt], "seats": seats})
+        await owner.execute("INSERT INTO panel VALUES ('drawn', 'x', $1, 1)", body)
+        await owner.execute("INSERT INTO panel VALUES ('asked', 'x', $1, 1)", json.dumps({"attempts": [], "seats": []}))
+        await owner.close()
+        for role in ROLES:
+            connection = await asyncpg.connect(granted, user=f"hall_{role}")
+            found = await Tried(connection).rows("SELECT * FROM hall_drawing('drawn')", "")
+            assert (found is not None) == (role in ("desk", "centre", "watch")), role
+            if found is not None:
+                told = [json.loads(value) for value in found[0].values()]
+                assert told == [{"1": "ab"}, [[1, 0], [2, 1]]]
+                empty = await Tried(connection).rows("SELECT * FROM hall_drawing('asked')", "")
+                assert [tuple(row.values()) for row in empty or []] == [(None, None)]
+            await connection.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_bidder_reads_the_panels_questions_about_its_own_bid_alone(granted: str) -> None:
     async def scenario() -> None:
         owner, tables = await asyncpg.connect(granted), schema.TABLES

@@ -68,7 +68,7 @@ def people(played: Played) -> People:
 @pytest.mark.parametrize("prefix", ["", "/en"])
 def test_everybody_reads_the_public_pages(people: People, prefix: str) -> None:
     reader, lot = people.at("public"), people.played.stage.lot
-    of_lot = [f"/lots/{lot}{more}" for more in ("", "/check", "/opening", "/opening/kiosk")]
+    of_lot = [f"/lots/{lot}{more}" for more in ("", "/check", "/draw", "/opening", "/opening/kiosk")]
     for path in ("/", "/lots", "/calendar", "/powers", "/guides", "/downloads", "/check", "/trustees", *of_lot):
         page = reader.open(prefix + path)
         assert f'lang="{"en" if prefix else "zh-CN"}"' in page.text
@@ -203,6 +203,19 @@ def test_an_expert_signs_in_and_sees_the_own_invitations_alone(people: People) -
     other = people.signed_in(stranger, "expert")
     assert lot not in other.open("/expert").text
     assert other.http.get(f"/expert/lots/{lot}").status_code == 422
+
+
+@pytest.mark.parametrize(("part", "door"), [("owner", "desk"), ("centre", "centre"), ("supervisor", "watch")])
+def test_those_who_run_a_draw_see_who_handed_in_and_never_who_sits_behind_a_mask(
+    people: People, part: str, door: str
+) -> None:
+    lot = people.played.stage.lot
+    page = people.signed_in(part, door).open(f"/{door}/lots/{lot}/draw")
+    room = people.hall.ask(lambda unit: unit.panel.read(lot))
+    assert room is not None
+    attempt = room["body"]["attempts"][-1]
+    assert len(attempt["contributions"]) == 3
+    assert not [expert for expert, salt in attempt["masks"].values() if salt in page.text]
 
 
 def test_opened_bids_are_shown_by_the_room_at_the_doors_of_their_readers(people: People) -> None:

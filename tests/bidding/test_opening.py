@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from bidding import announcement, ceremony, commands, objections, opening, reading
+from bidding.desk import disclose_pages
 from crypto import jcs, release, signing
 from crypto.refusal import Refused
 from crypto.sealing import hpke
@@ -257,6 +258,14 @@ def test_below_the_threshold_by_complaints_and_not_disclosed_is_deemed_revoked(p
     play(scenario)
 
 
+async def rescue(stage: Any, bid: Any) -> disclose_pages.Rescue:
+    """What the bidder's page says of complaints."""
+    now, actor = stage.world.now(), bid.company.actor
+    return await stage.database.read(
+        lambda unit: disclose_pages.rescue(unit, stage.lot, actor, now=now, hall=stage.hall)
+    )
+
+
 async def disclose(stage: Any, bid: Any, secrets: Any, *, company: Any = None) -> None:
     company = company or bid.company
     freeze = bytes.fromhex((await stage.tender()).freeze)
@@ -287,11 +296,18 @@ def test_a_bidder_that_discloses_its_secrets_is_opened_and_the_complainers_are_n
         await stage.freeze()
         liars = ("t-regulator", "t-inspector")
         await complaints(stage, bids[0], liars)
+        told = await rescue(stage, bids[0])
+        assert [(one.header, one.trustees) for one in told.headers] == [
+            (bids[0].headers[1].hash().hex(), sorted(liars))
+        ]
+        assert told.owed and told.freeze and len(told.ready) == 2
+        assert (await rescue(stage, bids[1])) == disclose_pages.NOTHING, "another's complaint is nobody's business"
         with pytest.raises(Refused, match="rescue_not_needed"):
             await disclose(stage, bids[1], bids[1].secrets[1])
         with pytest.raises(Refused, match="bid_not_own"):
             await disclose(stage, bids[0], bids[0].secrets[1], company=bids[1].company)
         await disclose(stage, bids[0], bids[0].secrets[1])
+        assert not (await rescue(stage, bids[0])).owed
         await releases(stage, bids[0], liars)
         row = (await stage.verdicts())[bids[0].bid]
         assert (row["verdict"], row["complainers"]) == ("valid", sorted(liars))

@@ -13,7 +13,9 @@ part("add-paper").addEventListener("submit", (event) => attempt(event, part("pap
 part("add-leader").addEventListener("submit", (event) => attempt(event, part("leader-wrong"), addLeader));
 part("save").addEventListener("click", save);
 field("load").addEventListener("change", (event) => attempt(event, part("load-wrong"), load));
-show();
+await show();
+// A file may have been chosen before this ran: by a quick hand, or by a browser that goes back.
+if (field("load").files[0]) field("load").dispatchEvent(new Event("change"));
 
 async function show() {
   const { papers, leaders } = await cabinet.all(organisation);

@@ -14,6 +14,7 @@ from crypto.ledger import merkle
 from crypto.refusal import Refused
 from storage import backup_server, eraser
 from trading.commands import notice
+from trading.counter.service import Service
 
 Play = Callable[..., None]
 
@@ -57,6 +58,32 @@ def test_bids_and_names_are_erased_after_fifteen_years_with_a_logged_basis(play:
         assert await backup_server.check_ledger(stage.database) == (await stage.ledger.head()).size
         found = await stage.ledger.inclusion(act["id"])
         assert merkle.leaf_hash(found.leaf).hex() == act["leaf_hash"]
+
+    play(scenario)
+
+
+@pytest.mark.rule("E-97", "refuse")
+def test_no_receipt_is_made_of_what_was_erased(play: Play) -> None:
+    async def scenario(stage: Any) -> None:
+        await stage.hand_in(stage.keys.bidders[0])
+        await ended(stage)
+        service = Service(
+            world=stage.world, database=stage.database, ledger=stage.ledger, blobs=stage.blobs, hall=stage.hall
+        )
+        rows = await stage.database.read(lambda unit: unit.event.find({"lot": stage.lot}))
+        stage.until(stage.now.replace(year=stage.now.year + 15))
+        assert await due(stage) > 0
+        kinds = set()
+        for row in rows:
+            if row["public"]:
+                assert (await service.receipt_of(row["id"]))["status"] == "sequenced"
+                continue
+            with pytest.raises(Refused) as gone:
+                await service.receipt_of(row["id"])
+            assert (gone.value.code, gone.value.rule) == ("event_erased", "E-97")
+            assert gone.value.facts["leaf"] == row["leaf_hash"]
+            kinds.add(row["kind"])
+        assert kinds
 
     play(scenario)
 

@@ -29,6 +29,7 @@ STATUS = {
     "power_code_missing": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "event_erased": 410,
     "body_too_large": 413,
     "store_full": 507,
     "busy_try_again": 503,

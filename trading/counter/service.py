@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crypto.ledger import receipt
+from crypto.refusal import Refused
 from trading.journal import Logged
 
 if TYPE_CHECKING:
@@ -46,11 +47,16 @@ class Service:
 
     async def receipt_of(self, event: str, *, bearer: str = "") -> Mapping[str, Any]:
         """The same for an event of any age; the caller has checked that the asker may have it. `bearer` is the asker's
-        session: before the freeze the database shows a bidder's act to that bidder's session alone."""
+        session: before the freeze the database shows a bidder's act to that bidder's session alone.
+
+        Raises Refused("event_erased"), E-97, for an act whose parts were erased when its retention ended: what its leaf
+        commits to can be opened by nobody any more, so no receipt of it would verify."""
         witnessed = await self.ledger.witnessed(self.hall.trust)
         included = await self.ledger.inclusion(event, size=witnessed.size) if witnessed else None
         included = included or await self.ledger.inclusion(event)
         row = await self.database.read(lambda unit: unit.event.read(event), bearer=bearer)
+        if row is not None and not row["body"]:
+            raise Refused("event_erased", rule="E-97", event=event, leaf=row["leaf_hash"])
         if included is None or row is None:
             return {"status": "pending", "event": event}
         private = row["salt_p"] != ""

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final
 
 from crypto import amount
 from crypto.refusal import Refused
-from crypto.sealing import header
+from crypto.sealing import header, signs
 
 MANIFEST_BYTES_MAX: Final = 1024 * 1024
 SIGNATURE_BYTES: Final = 64
@@ -38,6 +38,7 @@ _HEX32 = re.compile(r"[0-9a-f]{64}")
 _USCC = re.compile(r"[0-9A-HJ-NP-RTUW-Y]{18}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _RESERVED_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_FORBIDDEN = frozenset('<>:"|?*')
 _READ_BYTES = 1024 * 1024
 
 
@@ -197,10 +198,14 @@ def check_file_name(name: str) -> str:
         raise Refused("file_name_encoding", name=name)
     if name in ("", ".", "..") or "/" in name or "\\" in name or re.match(r"[A-Za-z]:", name):
         raise Refused("file_name_path", name=name)
-    # Cc and Cf hold controls and the marks that turn the reading direction round (a .exe shown as .pdf).
-    if any(unicodedata.category(sign) in ("Cc", "Cf", "Cn", "Co", "Zl", "Zp") or sign in '<>:"|?*' for sign in name):
+    if signs.unfit_for_name(name) or not _FORBIDDEN.isdisjoint(name):
         raise Refused("file_name_characters", name=ascii(name))
-    if name != name.strip() or name.startswith((".", "~")) or name.endswith(".") or _RESERVED_NAMES.fullmatch(name):
+    if (
+        signs.blank_at_ends(name)
+        or name.startswith((".", "~"))
+        or name.endswith(".")
+        or _RESERVED_NAMES.fullmatch(name)
+    ):
         raise Refused("file_name_reserved", name=name)
     if len(name.encode("utf-8")) > NAME_BYTES_MAX:
         raise Refused("file_name_length", name=name[:40], bytes_max=NAME_BYTES_MAX)
@@ -263,8 +268,8 @@ def _exact(value: Any, fields: set[str], name: str) -> None:
 
 def _text(value: Any, field: str, *, length_max: int = TEXT_LENGTH_MAX) -> None:
     """A text a person can read aloud: 1 … `length_max` characters, no controls, nothing blank at its ends."""
-    right = isinstance(value, str) and 0 < len(value) <= length_max and value == value.strip()
-    _require(right and not any(unicodedata.category(sign) in ("Cc", "Cf", "Cs") for sign in value), field, "not a text")
+    right = isinstance(value, str) and 0 < len(value) <= length_max
+    _require(right and not signs.blank_at_ends(value) and not signs.control_in(value), field, "not a text")
 
 
 def _hex32(value: Any, field: str) -> None:

@@ -12,6 +12,7 @@ from crypto import jcs
 from crypto.verifier import archive
 
 if TYPE_CHECKING:
+    from tests.crypto.verifier.sealed import Bid
     from tests.crypto.verifier.world import World
 
 FULL_OBJECTS = {"sheets_hash", "report_hash", "avoidance_hash"}
@@ -89,7 +90,7 @@ def _parts(world: World, view: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _objects(world: World, view: str) -> Iterator[tuple[str, bytes]]:
-    named = set()
+    named: set[str] = set()
     for shown in world.hall.acts:
         for name, value in shown.act.items():
             if name.endswith("_hash") and name != "registry_hash" and (view == "full" or name not in FULL_OBJECTS):
@@ -102,8 +103,9 @@ def _objects(world: World, view: str) -> Iterator[tuple[str, bytes]]:
         yield f"objects/{name}", world.objects[name]
 
 
-def _bid(world: World, bid: Any, view: str) -> Iterator[tuple[str, bytes]]:
+def _bid(world: World, bid: Bid, view: str) -> Iterator[tuple[str, bytes]]:
     base, event = f"bids/{bid.name}/", bid.event
+    assert event is not None
     for number, head_ in enumerate(bid.headers):
         yield f"{base}header-{number}", head_.encode()
     hidden = sha256(event.salt_c + jcs.dumps(event.confidential)).hexdigest()

@@ -11,7 +11,8 @@ from __future__ import annotations
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
@@ -75,6 +76,11 @@ class Overlay(Archive):
     def read(self, name: str) -> bytes:
         changed = self._changes.get(name)
         return self._base.read(name) if changed is None else changed
+
+    def only(self, names: Iterable[str]) -> Archive:
+        part = copy(self)
+        part.members = {name: self.members[name] for name in names}
+        return part
 
     def open(self, name: str) -> BinaryIO:
         changed = self._changes.get(name)
@@ -254,7 +260,7 @@ def _document(value: Any, path: Path_, what: str) -> bytes:
     elif what == "dropped":
         del parent[last]
     elif isinstance(parent, list):
-        parent.insert(int(last), parent[last])  # type: ignore[arg-type]
+        parent.insert(int(last), parent[int(last)])
     else:
         parent[f"{last}{DOUBLE}"] = parent[last]
     return jcs.dumps(value).replace(DOUBLE.encode(), b"")

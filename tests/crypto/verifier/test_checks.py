@@ -122,9 +122,12 @@ def test_every_sentence_exists_is_used_and_gets_its_facts() -> None:
     for path in SOURCES.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             place = _place_of_code(node)
-            if place is None or not isinstance(node, ast.Call) or not isinstance(node.args[place], ast.Constant):
+            if place is None or not isinstance(node, ast.Call):
                 continue
-            code = node.args[place].value
+            named = node.args[place]
+            if not isinstance(named, ast.Constant):
+                continue
+            code = str(named.value)
             used.add(code)
             given = {keyword.arg for keyword in node.keywords}
             for language in ("zh", "en"):

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from crypto import trust
 from crypto.verifier import __main__ as verifier
+from crypto.verifier import crew
 from tests.crypto.verifier import world
 
 GOAL_SECONDS = 5.0
@@ -35,9 +36,9 @@ def table(small: bool) -> measure.Table:
         "anchored.",
     )
     names = [f"bidder{n}" for n in range(count - len(world.PRICES) + 2)]
-    world.PRICES.update({name: 600_000_000 + n * 1000 for n, name in enumerate(names)})
+    prices = {**world.PRICES, **{name: 600_000_000 + n * 1000 for n, name in enumerate(names)}}
     with tempfile.TemporaryDirectory() as folder:
-        played = world.World()
+        played = world.World(prices=prices)
         played.run()
         bundle = played.bundle(Path(folder) / "bundle.zip", "public")
         anchors = Path(folder) / "trust.json"
@@ -72,7 +73,8 @@ def one(bundle: str, anchors: str) -> None:
     import time
 
     began, cpu = time.perf_counter(), time.process_time()
-    judged = verifier.verify(Path(bundle), trust.load(Path(anchors).read_bytes()))
+    anchored = trust.load(Path(anchors).read_bytes())
+    judged = verifier.verify(Path(bundle), anchored, processes=crew.processors())
     told = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "exit": judged.exit}
     print(json.dumps(told))
 

@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -33,6 +34,7 @@ _USCC = re.compile(r"[0-9A-HJ-NP-RT-UW-Y]{18}")
 INTERMEDIATES_MAX = 2
 CRL_BYTES_MAX = 16 * 1024 * 1024
 NAME_CHARACTERS_MAX = 64
+STORES_KEPT_MAX = 8
 
 _SIGNING_ONLY = x509.KeyUsage(
     digital_signature=True,
@@ -150,9 +152,8 @@ def read_subject(certificate: bytes) -> Subject:
 
     Raises Refused: certificate, certificate_subject, key_not_p256.
     """
-    signing.certificate_spki(certificate)
-    parsed = x509.load_der_x509_certificate(certificate)
-    return _subject(parsed.subject, parsed.public_key())
+    parsed, public = signing.load_certificate(certificate)
+    return _subject(parsed.subject, public)
 
 
 def verify_chain(
@@ -171,8 +172,8 @@ def verify_chain(
     Raises Refused: certificate, certificate_subject, key_not_p256, certificate_not_yet_valid, certificate_expired,
     certificate_usage, certificate_issuer_unknown, crl_unreadable, crl_issuer, crl_stale, certificate_revoked.
     """
-    subject = read_subject(certificate)
-    parsed = x509.load_der_x509_certificate(certificate)
+    parsed, public = signing.load_certificate(certificate)
+    subject = _subject(parsed.subject, public)
     if at < parsed.not_valid_before_utc:
         raise Refused("certificate_not_yet_valid", name=subject.name, since=parsed.not_valid_before_utc)
     if at > parsed.not_valid_after_utc:
@@ -186,15 +187,14 @@ def verify_chain(
 
 def validity(certificate: bytes) -> tuple[datetime, datetime]:
     """From when to when a certificate (DER) says it is valid, aware UTC. Raises Refused: certificate, key_not_p256."""
-    signing.certificate_spki(certificate)
-    parsed = x509.load_der_x509_certificate(certificate)
+    parsed, _ = signing.load_certificate(certificate)
     return parsed.not_valid_before_utc, parsed.not_valid_after_utc
 
 
 def serial_number(certificate: bytes) -> int:
     """The serial number of a certificate (DER), as a revocation list names it."""
-    signing.certificate_spki(certificate)
-    return x509.load_der_x509_certificate(certificate).serial_number
+    parsed, _ = signing.load_certificate(certificate)
+    return parsed.serial_number
 
 
 def _path(
@@ -205,10 +205,9 @@ def _path(
     # have is checked in _require_signing, what an issuer must have by the validator's profile for authorities.
     policy = verification.ExtensionPolicy.permit_all()
     try:
-        store = verification.Store([x509.load_der_x509_certificate(root) for root in ca_roots])
         verifier = (
             verification.PolicyBuilder()
-            .store(store)
+            .store(_store(tuple(ca_roots)))
             .time(at)
             .max_chain_depth(INTERMEDIATES_MAX)
             .extension_policies(ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=policy)
@@ -218,6 +217,12 @@ def _path(
         return verifier.verify(certificate, between).chain
     except (verification.VerificationError, ValueError) as error:
         raise Refused("certificate_issuer_unknown", name=name, reason=str(error)[:200]) from error
+
+
+@lru_cache(maxsize=STORES_KEPT_MAX)
+def _store(ca_roots: tuple[bytes, ...]) -> verification.Store:
+    """The roots as the validator wants them; a hall has one set of them, a verifier one for thousands of bids."""
+    return verification.Store([x509.load_der_x509_certificate(root) for root in ca_roots])
 
 
 def _require_signing(certificate: x509.Certificate, name: str) -> None:

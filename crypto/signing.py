@@ -204,8 +204,8 @@ def verify_p256(public: bytes | ec.EllipticCurvePublicKey, signature: bytes, mes
 
     Raises Refused("signature"), or Refused("key_not_p256") when the key is another kind.
     """
-    key = public if isinstance(public, ec.EllipticCurvePublicKey) else p256_public(public)
-    proved = spki(key)
+    # A key that was read has one spelling, so what it was read from is its SPKI.
+    key, proved = (p256_public(public), public) if isinstance(public, bytes) else (public, spki(public))
     if len(signature) != SIGNATURE_BYTES:
         raise Refused("signature", scheme="p256")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
@@ -258,16 +258,25 @@ def spki(public: ec.EllipticCurvePublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def certificate_spki(certificate: bytes) -> bytes:
-    """The SPKI DER in an X.509 certificate (DER) of a P-256 key; Refused("certificate" | "key_not_p256")."""
+def load_certificate(certificate: bytes) -> tuple[x509.Certificate, ec.EllipticCurvePublicKey]:
+    """An X.509 certificate (DER) of a P-256 key, parsed, and that key; Refused("certificate" | "key_not_p256")."""
     if len(certificate) > CERTIFICATE_BYTES_MAX:
         raise Refused("certificate", certificate_bytes=len(certificate))
     try:
-        public = x509.load_der_x509_certificate(certificate).public_key()
+        parsed = x509.load_der_x509_certificate(certificate)
+        public = parsed.public_key()
     except ValueError as error:
         raise Refused("certificate", certificate_bytes=len(certificate)) from error
     if not isinstance(public, ec.EllipticCurvePublicKey):
         raise Refused("key_not_p256")
+    if not isinstance(public.curve, ec.SECP256R1):
+        raise Refused("key_not_p256", curve=public.curve.name)
+    return parsed, public
+
+
+def certificate_spki(certificate: bytes) -> bytes:
+    """The SPKI DER in an X.509 certificate (DER) of a P-256 key; Refused("certificate" | "key_not_p256")."""
+    _, public = load_certificate(certificate)
     return spki(public)
 
 

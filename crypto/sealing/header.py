@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from crypto import roster as rosters
@@ -96,6 +97,10 @@ class Header:
 
     def head(self) -> bytes:
         """The first 226 bytes: everything of which the lock section is a function, besides secrets and roster."""
+        return self._head
+
+    @cached_property
+    def _head(self) -> bytes:
         return encode_head(
             tender_id=self.tender_id,
             envelope=self.envelope,
@@ -114,7 +119,12 @@ class Header:
 
     def challenge(self) -> bytes:
         """ch = H(header[0:226])."""
-        return hashlib.sha256(self.head()).digest()
+        return self._challenge
+
+    @cached_property
+    def _challenge(self) -> bytes:
+        # Asked for with every share: a verifier of a thousand bids does that some ten thousand times.
+        return hashlib.sha256(self._head).digest()
 
     def body_context(self) -> bytes:
         """The Cobblestone context: label and H(header[0:94])."""

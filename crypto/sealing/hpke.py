@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +21,7 @@ from crypto.refusal import Refused
 
 KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
+RECIPIENTS_KEPT_MAX: Final = 256
 
 _FIELD = 2**255 - 19
 # The points of small order and their one non-canonical spelling below 2^255 (RFC 7748 §6.1, docs/spec/envelope.md §2):
@@ -65,10 +67,9 @@ def seal_derand(pk: bytes, info: bytes, ekm: bytes, plaintext: bytes) -> tuple[b
 
     Raises Refused: key_not_canonical, key_low_order.
     """
-    check_public_key(pk)
     ephemeral = X25519PrivateKey.from_private_bytes(_derive_scalar(ekm))
     enc = ephemeral.public_key().public_bytes_raw()
-    dh = ephemeral.exchange(X25519PublicKey.from_public_bytes(pk))
+    dh = ephemeral.exchange(_recipient(pk))
     shared = _labeled_expand(
         _KEM_ID, _labeled_extract(_KEM_ID, b"", b"eae_prk", dh), b"shared_secret", enc + pk, KEY_BYTES
     )
@@ -88,6 +89,13 @@ def open(sk: bytes, enc: bytes, ct: bytes, info: bytes) -> bytes:
 def public_key(sk: bytes) -> bytes:
     """The public key (32 bytes) of a secret scalar."""
     return X25519PrivateKey.from_private_bytes(sk).public_key().public_bytes_raw()
+
+
+@lru_cache(maxsize=RECIPIENTS_KEPT_MAX)
+def _recipient(pk: bytes) -> X25519PublicKey:
+    """A checked key, read once: all bids of a tender are sealed to the same few. Raises as check_public_key."""
+    check_public_key(pk)
+    return X25519PublicKey.from_public_bytes(pk)
 
 
 def _derive_scalar(ekm: bytes) -> bytes:

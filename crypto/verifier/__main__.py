@@ -1,7 +1,8 @@
 """tradehall-verify: one file judged offline, with the anchors a person brings along (docs/contract.md, bundle.md §8).
 
-Exit codes: 0 nothing failed (and a rehearsal was asked for as one) · 1 something failed · 2 cannot be read, or wrong
-usage · 3 the page did not answer. Never a traceback: what a stranger hands in is answered with a sentence.
+Exit codes: 0 nothing failed (and a rehearsal was asked for as one) · 1 something failed · 2 cannot be read, not judged
+to the end, or wrong usage · 3 the page did not answer. Never a traceback: what a stranger hands in is answered with a
+sentence.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from crypto.refusal import Refused
 from crypto.trust import Trust
 from crypto.verifier import archive, checks, others, page
 from crypto.verifier.archive import Unreadable
+from crypto.verifier.crew import Crew, Unfinished, processors
 from crypto.verifier.findings import NAMES, Result, tell
 
 PASSED, FAILED, UNREADABLE, UNREACHABLE = 0, 1, 2, 3
@@ -46,12 +48,15 @@ class Report:
         return {**said, "checks": rows}
 
 
-def verify(path: Path, trust: Trust | None, *, rehearsal: bool = False) -> Report:
-    """Judge a file. Raises Unreadable (exit 2) and OSError."""
+def verify(path: Path, trust: Trust | None, *, rehearsal: bool = False, processes: int = 1) -> Report:
+    """Judge a file; a bundle of many bids with the help of up to `processes` processes.
+
+    Raises Unreadable, Unfinished (exit 2) and OSError.
+    """
     with path.open("rb") as stream:
         first = stream.read(len(RECEIPT_HEADER))
     if first.startswith(b"PK"):
-        return _bundle(path, trust, rehearsal)
+        return _bundle(path, trust, rehearsal, processes)
     if path.stat().st_size > FILE_BYTES_MAX:
         raise Unreadable("文件过大", "the file is too large")
     data = path.read_bytes()
@@ -75,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trust = None if parsed.trust is None else trusts.load(Path(parsed.trust).read_bytes())
         if parsed.page:
             return _page(parsed.page, trust, number)
-        report = verify(Path(parsed.file), trust, rehearsal=parsed.rehearsal)
+        report = verify(Path(parsed.file), trust, rehearsal=parsed.rehearsal, processes=parsed.processes)
+    except Unfinished as error:
+        return _stop((error.zh, error.en)[number], UNREADABLE, parsed.json)
     except Unreadable as error:
         return _stop((f"无法读取:{error.zh}", f"cannot be read: {error.en}")[number], UNREADABLE, parsed.json)
     except Refused as refused:
@@ -103,8 +110,9 @@ def _page(url: str, trust: Trust | None, number: int) -> int:
     return code
 
 
-def _bundle(path: Path, trust: Trust | None, allowed: bool) -> Report:
-    results, case = checks.run(archive.read(path), trust)
+def _bundle(path: Path, trust: Trust | None, allowed: bool, processes: int) -> Report:
+    with Crew(processes) as crew:
+        results, case = checks.run(archive.read(path), trust, crew)
     rehearsal = False
     if case is not None:
         origin = case.bundle.notes[case.bundle.size].text.splitlines()[0]
@@ -184,6 +192,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--trust", metavar="TRUST.json", help="the anchors, from a place you trust")
     parser.add_argument("--json", metavar="OUT", help="write the results here")
     parser.add_argument("--lang", choices=("zh", "en"))
+    parser.add_argument("--processes", metavar="N", type=int, default=processors(), help="at most so many at once")
     parser.add_argument("--rehearsal", action="store_true", help="accept a rehearsal")
     return parser
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from crypto import certificates, signing
 from crypto.ledger import note
 from crypto.refusal import Refused
 from crypto.roster import Roster
 from crypto.trust import Trust
+from crypto.verifier.crew import Crew
 from crypto.verifier.findings import OWNER, PLATFORM, Remarks, fail, judge, need
 from crypto.verifier.shown import Act, Bundle
 
@@ -47,10 +49,11 @@ class Standing:
 
 @dataclass(slots=True)
 class Case:
-    """A bundle and the anchors it is judged by; `trust` None when the caller brought none."""
+    """A bundle, the anchors it is judged by (`trust` None when the caller brought none), and who helps to judge."""
 
     bundle: Bundle
     trust: Trust | None
+    crew: Crew = field(default_factory=Crew)
     standing: Standing = field(default_factory=Standing)
     quorums: dict[int, note.Quorum] = field(default_factory=dict)
 
@@ -272,14 +275,20 @@ def _check_certificates(case: Case) -> None:
                     event=act.leaf,
                     culprit=signed.by,
                 )
-    for bid, submission in case.bundle.bids.items():
-        judge(
-            lambda one=submission: certificates.verify_chain(one.certificate, roots, at=one.at),  # type: ignore[misc]
-            "certificate_of_bid_does_not_lead_to_authority_of_trust_json",
-            bid=bid[:16],
-            event=f"bids/{bid}/submission.json",
-            culprit=f"bidder {bid}",
-        )
+    shown = [(bid, submission.certificate, submission.at) for bid, submission in case.bundle.bids.items()]
+    for _ in case.crew.each(partial(_check_bidder, roots), shown):
+        pass
+
+
+def _check_bidder(roots: tuple[bytes, ...], shown: tuple[str, bytes, datetime]) -> None:
+    bid, certificate, at = shown
+    judge(
+        lambda: certificates.verify_chain(certificate, roots, at=at),
+        "certificate_of_bid_does_not_lead_to_authority_of_trust_json",
+        bid=bid[:16],
+        event=f"bids/{bid}/submission.json",
+        culprit=f"bidder {bid}",
+    )
 
 
 def _path(bundle: Bundle, size: int) -> str:

@@ -64,13 +64,19 @@ class Archive:
 
     def read(self, name: str) -> bytes:
         """All bytes of a member. Raises KeyError for a name that is not there."""
-        with self.open(name) as stream:
-            return stream.read()
+        member = self.members[name]
+        with self.path.open("rb") as stream:
+            stream.seek(member.offset)
+            return stream.read(member.size)
+
+    def only(self, names: Iterable[str]) -> Archive:
+        """These members alone, for whoever judges no others. Raises KeyError for a name that is not there."""
+        return Archive(self.path, [self.members[name] for name in names])
 
     def open(self, name: str) -> BinaryIO:
         """A member as a binary stream that ends with it. Raises KeyError for a name that is not there."""
         member = self.members[name]
-        return io.BufferedReader(_Slice(self.path, member.offset, member.size), READ_BYTES)
+        return io.BufferedReader(_Slice(self.path, member.offset, member.size), min(READ_BYTES, max(member.size, 1)))
 
 
 def write(path: Path, members: Iterable[tuple[str, bytes | Path]]) -> None:

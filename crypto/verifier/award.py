@@ -168,11 +168,15 @@ def _check_marks(
         event=locked.leaf,
         culprit=PLATFORM,
     )
+    # Many marks, few values: each is judged once.
+    right: dict[tuple[str, str], bool] = {}
     for row in scores["points"]:
-        most, step = items[row["item"]]
-        points = Fraction(row["points"])
+        mark = (row["item"], row["points"])
+        if mark not in right:
+            (most, step), points = items[mark[0]], Fraction(mark[1])
+            right[mark] = points <= most and (step == 0 or points % step == 0)
         need(
-            points <= most and (step == 0 or points % step == 0),
+            right[mark],
             "seat_marked_out_of_range",
             expert=row["expert"],
             item=row["item"],
@@ -205,7 +209,7 @@ def _check_sheets(bundle: Bundle, scores: Mapping[str, Any], committed: Act, loc
     told = [(row["seat"], row["masked"]) for row in sheets]
     right = [(row["seat"], row["masked"]) for row in committed["commitments"]]
     need(told == right, "sheets_are_not_those_of_commitments", event=locked.leaf, culprit=CLOCKWORK)
-    given: list[tuple[str, str, str, Fraction]] = []
+    given: list[tuple[str, str, str, int]] = []
     for row, promise in zip(sheets, committed["commitments"], strict=True):
         sheet, culprit = row["sheet"], f"expert seat {row['seat']}"
         made = sha256(SHEET_LABEL + bytes.fromhex(row["salt"]) + jcs.dumps(sheet)).hexdigest()
@@ -218,7 +222,9 @@ def _check_sheets(bundle: Bundle, scores: Mapping[str, Any], committed: Act, loc
         )
         own = sheet["seat"] == row["seat"] and sheet["tender_id"] == bundle.tender["tender_id"]
         need(own, "sheet_of_another_seat_or_tender", event=locked.leaf, culprit=culprit)
-        given += [(str(row["seat"]), each["bid"], each["item"], Fraction(each["points"])) for each in sheet["items"]]
+        given += [
+            (str(row["seat"]), each["bid"], each["item"], recount.units(each["points"])) for each in sheet["items"]
+        ]
         early = any(
             event.kind == "sheet_locked"
             and event.public.get("seat") == row["seat"]
@@ -228,7 +234,7 @@ def _check_sheets(bundle: Bundle, scores: Mapping[str, Any], committed: Act, loc
         )
         need(early, "seat_locked_no_such_sheet", seat=row["seat"], event=committed.leaf, culprit=culprit)
     bids = {row["id"] for row in scores["bids"]}
-    used = [(row["expert"], row["bid"], row["item"], Fraction(row["points"])) for row in scores["points"]]
+    used = [(row["expert"], row["bid"], row["item"], recount.units(row["points"])) for row in scores["points"]]
     kept = [mark for mark in given if mark[1] in bids]
     need(sorted(used) == sorted(kept), "marks_counted_are_not_those_of_sheets", event=locked.leaf, culprit=PLATFORM)
 

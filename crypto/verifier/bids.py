@@ -7,9 +7,12 @@ slip a late one in, or bring a withdrawn one back; none of that survives this ch
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
+from typing import Any
 
 from crypto.refusal import Refused
 from crypto.roster import Roster
@@ -44,11 +47,9 @@ def check(case: Case, remarks: Remarks) -> None:
     ordered = names == sorted(set(names))
     need(ordered, "freeze_list_is_not_ascending_or_repeats_bid", event=freeze.leaf, culprit=CLOCKWORK)
     seen: dict[str, str] = {}
-    for row in bundle.frozen:
-        submission = bundle.bids[row["bid"]]
-        same = row["submission"] == submission.event.leaf and row["headers"] == _hashes(submission)
-        need(same, "lists_row_is_not_that_of_bid", bid=row["bid"], event=freeze.leaf, culprit=CLOCKWORK)
-        check_submission(submission, terms)
+    listed = [(row, bundle.bids[row["bid"]]) for row in bundle.frozen]
+    admissions = case.crew.each(partial(_check_listed, terms, freeze.leaf), listed)
+    for (row, submission), _ in zip(listed, admissions, strict=True):
         uscc = submission.subject.uscc
         need(
             uscc not in seen, "two_bids_of_one_organisation", uscc=uscc, event=submission.event.leaf, culprit=CLOCKWORK
@@ -56,9 +57,16 @@ def check(case: Case, remarks: Remarks) -> None:
         seen[uscc] = row["bid"]
     remarks.add("bids_frozen", count_names=len(names))
     if bundle.full:
-        _check_list(bundle, terms)
+        _check_list(bundle, terms, {submission.event.leaf for _, submission in listed})
     else:
         remarks.add("replaced_withdrawn_and_refused_bids_needs_full_bundle")
+
+
+def _check_listed(terms: Terms, freeze: str, listed: tuple[Mapping[str, Any], Submission]) -> header.Admission:
+    row, submission = listed
+    same = row["submission"] == submission.event.leaf and row["headers"] == _hashes(submission)
+    need(same, "lists_row_is_not_that_of_bid", bid=row["bid"], event=freeze, culprit=CLOCKWORK)
+    return check_submission(submission, terms)
 
 
 def terms_of(case: Case, close_index: int) -> Terms:
@@ -120,8 +128,11 @@ def check_submission(submission: Submission, terms: Terms) -> header.Admission:
     return admitted
 
 
-def _check_list(bundle: Bundle, terms: Terms) -> None:
-    """The freeze list made again (release.md §4) and every other submission accounted for."""
+def _check_list(bundle: Bundle, terms: Terms, listed: Set[str]) -> None:
+    """The freeze list made again (release.md §4) and every other submission accounted for.
+
+    `listed` are the leaves of the submissions that were admitted already, being in the list.
+    """
     best: dict[str, Submission] = {}
     voided: dict[str, int] = {}
     highest: dict[str, int] = {}
@@ -137,7 +148,7 @@ def _check_list(bundle: Bundle, terms: Terms) -> None:
                 event=event.leaf,
                 culprit=PLATFORM,
             )
-            if _counts(submission, event, terms) and submission.version > highest.get(uscc, 0):
+            if _counts(submission, event, terms, listed) and submission.version > highest.get(uscc, 0):
                 highest[uscc] = submission.version
                 best[uscc] = submission
                 admitted.add(event.leaf)
@@ -148,7 +159,8 @@ def _check_list(bundle: Bundle, terms: Terms) -> None:
                 voided[uscc] = max(voided.get(uscc, 0), event.public["version"])
     right = sorted(each.bid for uscc, each in best.items() if each.version > voided.get(uscc, 0))
     frozen = [row["bid"] for row in bundle.frozen]
-    extra = next((bid for bid in frozen if bid not in right), None)
+    rightful, listed_bids = set(right), set(frozen)
+    extra = next((bid for bid in frozen if bid not in rightful), None)
     need(
         extra is None,
         "list_holds_bid_that_does_not_belong_there",
@@ -156,7 +168,7 @@ def _check_list(bundle: Bundle, terms: Terms) -> None:
         event=f"bids/{extra}",
         culprit=CLOCKWORK,
     )
-    dropped = next((bid for bid in right if bid not in frozen), None)
+    dropped = next((bid for bid in right if bid not in listed_bids), None)
     need(dropped is None, "list_leaves_bid_out", dropped=dropped, event=f"bids/{dropped}", culprit=CLOCKWORK)
     refused = {act["submission"] for act in bundle.of("refused")}
     submits = {event.leaf: event for event in bundle.events if event.kind == "submit"}
@@ -166,9 +178,11 @@ def _check_list(bundle: Bundle, terms: Terms) -> None:
     need(silent is None, "submission_neither_frozen_replaced_withdrawn_nor_refused", event=silent, culprit=CLOCKWORK)
 
 
-def _counts(submission: Submission, event: Event, terms: Terms) -> bool:
+def _counts(submission: Submission, event: Event, terms: Terms, listed: Set[str]) -> bool:
     if event.index >= terms.close_index or event.at >= terms.deadline:
         return False
+    if submission.event.leaf in listed:
+        return True
     try:
         check_submission(submission, terms)
     except Failed:

@@ -13,6 +13,7 @@ from crypto.trust import Trust
 from crypto.verifier import anchors, award, bids, draw, ledger, limits, opening, persons, reading
 from crypto.verifier.anchors import Case
 from crypto.verifier.archive import Archive
+from crypto.verifier.crew import Crew, Unfinished
 from crypto.verifier.findings import Failed, Finding, Remarks, Result, tell
 
 Check = Callable[[Case, Remarks], None]
@@ -76,13 +77,16 @@ CHECKS: Sequence[Check] = (
 )
 
 
-def run(archive: Archive, trust: Trust | None) -> tuple[list[Result], Case | None]:
-    """All ten results for a bundle, in order, and the case when it could be read (check 0 is `reading.read`)."""
+def run(archive: Archive, trust: Trust | None, crew: Crew) -> tuple[list[Result], Case | None]:
+    """All ten results for a bundle, in order, and the case when it could be read (check 0 is `reading.read`).
+
+    What is the same for every bid is handed to the crew. Raises Unfinished.
+    """
     case: Case | None = None
 
     def check_0_files_and_hashes() -> None:
         nonlocal case
-        case = Case(reading.read(archive), trust)
+        case = Case(reading.read(archive, crew), trust, crew)
 
     results = [guarded(0, lambda _: check_0_files_and_hashes())]
     if case is None:
@@ -95,10 +99,12 @@ def run(archive: Archive, trust: Trust | None) -> tuple[list[Result], Case | Non
 
 
 def guarded(number: int, work: Callable[[Remarks], None]) -> Result:
-    """One check, whatever happens: passed with its remarks, or failed with a sentence."""
+    """One check, whatever happens in it: passed with its remarks, or failed with a sentence. Raises Unfinished."""
     remarks = Remarks()
     try:
         work(remarks)
+    except Unfinished:
+        raise
     except Failed as failed:
         return Result(number, "failed", failed.finding)
     except Refused as refused:

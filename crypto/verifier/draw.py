@@ -20,7 +20,7 @@ from crypto.roster import Roster
 from crypto.sealing import header, lock
 from crypto.verifier.anchors import Case
 from crypto.verifier.findings import CLOCKWORK, OWNER, PLATFORM, Failed, Remarks, fail, finding, judge, need
-from crypto.verifier.opening import Released, combine, releases
+from crypto.verifier.releases import Released, combine, releases
 from crypto.verifier.shown import Act, Bundle
 from crypto.verifier.timeline import limit
 

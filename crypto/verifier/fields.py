@@ -306,9 +306,9 @@ SUBMIT_EVENT = record(**_EVERY_EVENT, lot=NAME, version=whole(1, 2**32 - 1), hea
 WITHDRAW_EVENT = record(**_EVERY_EVENT, version=whole(1, 2**32 - 1), d=H32, bid=H32, signature=SIG)
 
 
-def check_act(act: Any, path: str) -> None:
+def check_act(act: Any) -> None:
     """A public act with exactly the fields of its kind. Raises Misshapen."""
     kind = act.get("kind") if isinstance(act, dict) else None
     if not isinstance(kind, str) or kind not in _ACT_SHAPES:
-        raise Misshapen(f"{path}.kind", "a kind of public act")
-    _ACT_SHAPES[kind](act, path)
+        raise Misshapen(".kind", "a kind of public act")
+    _ACT_SHAPES[kind](act)

@@ -54,8 +54,11 @@ class Failed(Exception):
     """The first thing found wrong by a check."""
 
     def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.en)
+        super().__init__(finding)
         self.finding = finding
+
+    def __str__(self) -> str:
+        return self.finding.en
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,23 @@ class Result:
 
 @dataclass(slots=True)
 class Remarks:
-    """What a check wants said although it passes, for instance a trustee whose share was wrong."""
+    """What a check wants said although it passes, for instance a trustee whose share was wrong: code and facts."""
 
-    said: list[Finding] = field(default_factory=list)
+    said: dict[tuple[str, tuple[tuple[str, str], ...]], None] = field(default_factory=dict)
 
     def add(self, code: str, **facts: Any) -> None:
         """One more sentence; the same one is said once."""
-        sentence = finding(code, **facts)
-        if sentence not in self.said:
-            self.said.append(sentence)
+        self.said[code, tuple((name, str(value)) for name, value in facts.items())] = None
+
+    def include(self, other: Remarks) -> None:
+        """What another part of the same check wants said, after what was said."""
+        self.said.update(other.said)
 
     def joined(self) -> Finding:
         """All of them as one."""
-        return Finding(";".join(each.zh for each in self.said), "; ".join(each.en for each in self.said))
+        told: list[tuple[str, dict[str, Any]]] = [(code, dict(facts)) for code, facts in self.said]
+        sentences = [finding(code, **facts) for code, facts in told]
+        return Finding(";".join(each.zh for each in sentences), "; ".join(each.en for each in sentences))
 
 
 def finding(

@@ -46,7 +46,7 @@ def check(bundle: Bundle, scores: Any, locked: Act) -> int:
     Raises Failed.
     """
     try:
-        _SCORES(scores, "scores")
+        shapes.check(_SCORES, scores, "scores")
     except Misshapen as wrong:
         fail("field_of_scores_wrong", path=wrong.path, wanted=wrong.wanted, event=locked.leaf, culprit=PLATFORM)
     _check_prices(bundle, scores, locked)

@@ -153,7 +153,7 @@ _DRAW_FILE = shapes.record(
 
 def _draw_shape(data: Any) -> Mapping[str, Any]:
     try:
-        _DRAW_FILE(data, "draw")
+        shapes.check(_DRAW_FILE, data, "draw")
     except Misshapen as wrong:
         fail("field_wrong", path=wrong.path, wanted=wrong.wanted, culprit=PLATFORM)
     shaped: Mapping[str, Any] = data

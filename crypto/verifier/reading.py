@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from crypto import jcs
 from crypto.ledger import acts, merkle, note
 from crypto.refusal import Refused
-from crypto.verifier import fields
+from crypto.verifier import fields, shapes
 from crypto.verifier.archive import Archive
+from crypto.verifier.crew import Crew
 from crypto.verifier.findings import PLATFORM, fail, need
 from crypto.verifier.shapes import Misshapen, Shape, anything
 from crypto.verifier.shown import Act, Bundle, Event, Submission, View
@@ -34,8 +36,8 @@ _ALWAYS = ("log/checkpoint", "log/consistency.json", "log/hall.jsonl", "log/acts
 _ALWAYS_FULL = ("private/events.jsonl", "private/contexts.jsonl")
 
 
-def read(archive: Archive) -> Bundle:
-    """The whole of check 0. Raises Failed."""
+def read(archive: Archive, crew: Crew | None = None) -> Bundle:
+    """The whole of check 0. Raises Failed, Unfinished."""
     manifest = _manifest(archive)
     view: View = manifest["view"]
     for name in archive.members:
@@ -48,7 +50,7 @@ def read(archive: Archive) -> Bundle:
     bundle = _log(archive, view)
     _check_heads(manifest, bundle)
     _read_objects(bundle)
-    _read_bids(bundle)
+    _read_bids(bundle, crew or Crew())
     if bundle.full:
         _read_private(bundle)
     _check_bid_members(bundle)
@@ -145,25 +147,13 @@ def _read_objects(bundle: Bundle) -> None:
     need(not extra, "object_that_no_act_names_or_not_for_this_view", extra=extra, event=prefix + extra)
 
 
-def _read_bids(bundle: Bundle) -> None:
-    for bid in sorted({name.split("/")[1] for name in bundle.archive.members if name.startswith("bids/")}):
-        base = f"bids/{bid}/"
-        for part in ("header-0", "header-1", "submission.json"):
-            need(base + part in bundle.archive, "is_missing", name=base + part, event=base + part, culprit=PLATFORM)
-        data = _json(bundle.archive, base + "submission.json", fields.SUBMISSION)
-        _shaped(fields.SUBMIT_EVENT, data["event"], base + "submission.json")
-        need(data["event"]["bid"] == bid, "submission_is_that_of_another_bid", event=base, culprit=PLATFORM)
-        confidential = bytes.fromhex(data["confidential"])
-        leaf = _private_leaf(data["event"], data["salt_p"], confidential, base + "submission.json")
-        bundle.bids[bid] = Submission(
-            bid,
-            tuple(_small(bundle.archive, f"{base}header-{number}") for number in (0, 1)),
-            Event(data["index"], data["event"], {}, leaf, _hashes(data["proof"])),
-            data["confidential"],
-            bytes.fromhex(data["certificate"]),
-            bytes.fromhex(data["signature"]),
-            bytes.fromhex(data["salt"]),
-        )
+def _read_bids(bundle: Bundle, crew: Crew) -> None:
+    parts: dict[str, list[str]] = {}
+    for name in bundle.archive.members:
+        if name.startswith("bids/"):
+            parts.setdefault(name.split("/")[1], []).append(name)
+    each = ((bid, bundle.archive.only(parts[bid])) for bid in sorted(parts))
+    bundle.bids = {submission.bid: submission for submission in crew.each(_read_bid, each)}
     for row in bundle.frozen:
         need(
             row["bid"] in bundle.bids,
@@ -172,6 +162,31 @@ def _read_bids(bundle: Bundle) -> None:
             event=f"bids/{row['bid']}",
             culprit=PLATFORM,
         )
+
+
+def _read_bid(shown: tuple[str, Archive]) -> Submission:
+    bid, archive = shown
+    base = f"bids/{bid}/"
+    for part in ("header-0", "header-1", "submission.json"):
+        need(base + part in archive, "is_missing", name=base + part, event=base + part, culprit=PLATFORM)
+    data = _json(archive, base + "submission.json", fields.SUBMISSION)
+    _shaped(fields.SUBMIT_EVENT, data["event"], base + "submission.json")
+    need(data["event"]["bid"] == bid, "submission_is_that_of_another_bid", event=base, culprit=PLATFORM)
+    confidential = bytes.fromhex(data["confidential"])
+    leaf = _private_leaf(data["event"], data["salt_p"], confidential, base + "submission.json")
+    submission = Submission(
+        bid,
+        tuple(_small(archive, f"{base}header-{number}") for number in (0, 1)),
+        Event(data["index"], data["event"], {}, leaf, _hashes(data["proof"])),
+        data["confidential"],
+        bytes.fromhex(data["certificate"]),
+        bytes.fromhex(data["signature"]),
+        bytes.fromhex(data["salt"]),
+    )
+    # Read here, where there may be helpers; a certificate that cannot be read is told by the check that asks for it.
+    with suppress(Refused):
+        _ = submission.subject
+    return submission
 
 
 def _check_bid_members(bundle: Bundle) -> None:
@@ -276,7 +291,7 @@ def _document(data: bytes, shape: Shape, where: str, bytes_max: int) -> Any:
 
 def _shaped(shape: Shape, value: Any, where: str) -> None:
     try:
-        shape(value, where)
+        shapes.check(shape, value, where)
     except Misshapen as wrong:
         fail("field_wrong", path=wrong.path, wanted=wrong.wanted, event=where, culprit=PLATFORM)
 

@@ -1,7 +1,8 @@
 """scores.json counted again, in exact fractions, from docs/spec/scores.md alone (check 8).
 
 The hall's own count is experts/scoring.py; this module shares nothing with it. Five rounding points and no others, half
-up on the absolute value; between them every number is a Fraction. 法 条例 §49: only the document's method counts.
+up on the absolute value; between them every number is exact: marks are integers in units of 10^-12, all others are
+Fractions. 法 条例 §49: only the document's method counts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from crypto.verifier.findings import PLATFORM, fail, need
 from crypto.verifier.shapes import Misshapen, Shape, maybe, one_of, record, rows, whole
 
 BIDS_MAX: Final = 100_000
+EXPERTS_MAX: Final = 99
 EXACT_DECIMALS: Final = 12
 
 _AMOUNT = re.compile(r"(?:0|[1-9]\d{0,14})(?:\.\d{1,12})?")
@@ -29,21 +31,21 @@ def _number(form: re.Pattern[str]) -> Shape:
     return shapes.matching(form.pattern, "a decimal string")
 
 
-def _base(value: Any, path: str) -> None:
+def _base(value: Any) -> None:
     if value != "mean":
-        record(fixed=_number(_AMOUNT))(value, path)
+        record(fixed=_number(_AMOUNT))(value)
 
 
-def _drop_row(value: Any, path: str) -> None:
-    rows(whole(0, BIDS_MAX))(value, path)
+def _drop_row(value: Any) -> None:
+    rows(whole(0, BIDS_MAX))(value)
     if len(value) != 3 or value[1] + value[2] >= max(value[0], 1):
-        raise Misshapen(path, "[from_n, highest, lowest], highest + lowest < from_n")
+        raise Misshapen("", "[from_n, highest, lowest], highest + lowest < from_n")
 
 
-def _triple(value: Any, path: str) -> None:
-    rows(_PRINTABLE)(value, path)
+def _triple(value: Any) -> None:
+    rows(_PRINTABLE)(value)
     if len(value) != 3:
-        raise Misshapen(path, "[expert, bid, item]")
+        raise Misshapen("", "[expert, bid, item]")
 
 
 _A, _C = _number(_AMOUNT), _number(_CENTS)
@@ -160,6 +162,12 @@ def ends(value: Fraction) -> bool:
     return rest == 1
 
 
+def units(decimal: str) -> int:
+    """A decimal string of at most twelve decimals in units of 10^-12: exact, and an integer."""
+    whole_part, _, parts = decimal.partition(".")
+    return int(whole_part + parts.ljust(EXACT_DECIMALS, "0"))
+
+
 def text(value: Fraction) -> str:
     """A short decimal for a person to read, twelve decimals at most."""
     scaled = rounded(value, EXACT_DECIMALS) * 10**EXACT_DECIMALS
@@ -173,7 +181,7 @@ def _check_shape(data: Any) -> None:
     if isinstance(data, dict) and "result" in data:
         fields["result"] = _RESULT
     try:
-        record(**fields)(data, "scores")
+        shapes.check(record(**fields), data, "scores")
     except Misshapen as wrong:
         fail("field_of_scores_wrong", path=wrong.path, wanted=wrong.wanted, culprit=PLATFORM)
     need(len(data["bids"]) <= BIDS_MAX, "too_many_bids")
@@ -212,30 +220,51 @@ def _price_score(
 def _points(
     data: Mapping[str, Any], price: Mapping[str, Fraction], valid: Mapping[str, Fraction], decimals: int | None
 ) -> dict[str, Fraction]:
-    marks: dict[tuple[str, str, str], Fraction] = {}
-    for row in data["points"]:
-        key = (row["expert"], row["bid"], row["item"])
-        need(row["bid"] in price, "marks_for_unknown_bid", bid=row["bid"], culprit=PLATFORM)
-        need(key not in marks, "marked_twice", key=key, culprit=PLATFORM)
-        marks[key] = Fraction(row["points"])
-    need(marks or Fraction(data["method"]["weights"]["points"]) == 0, "no_marks_but_points_count")
+    """The points of every valid bid: for each item the mean of the marks that count, added up.
+
+    A place is a bid's item; `given` says by one bit for each expert who marked it, `sums` adds what counts.
+    """
+    marks = data["points"]
+    expert_of = {name: number for number, name in enumerate({row["expert"]: None for row in marks})}
+    need(len(expert_of) <= EXPERTS_MAX, "too_many_experts", count=len(expert_of), culprit=PLATFORM)
+    item_of = {name: number for number, name in enumerate({row["item"]: None for row in marks})}
+    place_of = {bid: number * len(item_of) for number, bid in enumerate(price)}
     left_out = {(row[0], row[1], row[2]) for row in data["abnormal"]}
+    given: dict[int, int] = {}
+    sums: dict[int, int] = {}
+    out: dict[int, int] = {}
+    unknown = left_out.copy()
+    for row in marks:
+        expert, bid, item = row["expert"], row["bid"], row["item"]
+        need(bid in place_of, "marks_for_unknown_bid", bid=bid, culprit=PLATFORM)
+        place, bit = place_of[bid] + item_of[item], 1 << expert_of[expert]
+        before = given.get(place, 0)
+        need(not before & bit, "marked_twice", key=(expert, bid, item), culprit=PLATFORM)
+        given[place] = before | bit
+        if left_out and (expert, bid, item) in left_out:
+            unknown.discard((expert, bid, item))
+            out[place] = out.get(place, 0) + 1
+        else:
+            sums[place] = sums.get(place, 0) + units(row["points"])
+    need(marks or Fraction(data["method"]["weights"]["points"]) == 0, "no_marks_but_points_count")
     need(len(left_out) == len(data["abnormal"]), "abnormal_mark_stands_twice")
-    need(left_out <= set(marks), "abnormal_mark_that_nobody_gave", culprit=PLATFORM)
-    experts = {expert for expert, _, _ in marks}
-    items = {item for _, _, item in marks}
-    sums: dict[str, Fraction] = {}
+    need(not unknown, "abnormal_mark_that_nobody_gave", culprit=PLATFORM)
+    points: dict[str, Fraction] = {}
+    everybody = (1 << len(expert_of)) - 1
     for bid in valid:
-        total = Fraction(0)
-        for item in items:
-            given = [(expert, bid, item) for expert in experts]
-            missing = next((key for key in given if key not in marks), None)
-            need(missing is None, "mark_is_missing", missing=missing, culprit=PLATFORM)
-            kept = [marks[key] for key in given if key not in left_out]
-            need(kept, "all_marks_are_listed_as_abnormal", bid=bid, item=item, culprit=PLATFORM)
-            total += sum(kept, Fraction(0)) / len(kept)
-        sums[bid] = rounded(total, decimals)
-    return sums
+        by_count: dict[int, int] = {}
+        for item, number in item_of.items():
+            place = place_of[bid] + number
+            by = given.get(place, 0)
+            if by != everybody:
+                missing = next((name, bid, item) for name, at in expert_of.items() if not by >> at & 1)
+                fail("mark_is_missing", missing=missing, culprit=PLATFORM)
+            count = len(expert_of) - out.get(place, 0)
+            need(count, "all_marks_are_listed_as_abnormal", bid=bid, item=item, culprit=PLATFORM)
+            by_count[count] = by_count.get(count, 0) + sums[place]
+        total = sum((Fraction(added, count * 10**EXACT_DECIMALS) for count, added in by_count.items()), Fraction(0))
+        points[bid] = rounded(total, decimals)
+    return points
 
 
 def _ranking(

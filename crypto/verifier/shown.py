@@ -85,6 +85,10 @@ class Submission:
     def version(self) -> int:
         return int(self.event.public["version"])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Parsed headers are many small values: another process reads them again sooner than it receives them.
+        return {name: value for name, value in self.__dict__.items() if name != "headers"}
+
     @cached_property
     def headers(self) -> list[header.Header]:
         """Parsed; raises Refused."""

@@ -92,6 +92,8 @@ class Reports:
             (folder / "trust.json").write_bytes(trusts.dump(**fields, **roots))
             out = folder / "report.json"
             command = ["-m", "crypto.verifier", str(path), "--trust", str(folder / "trust.json"), "--json", str(out)]
+            # Beside doors that answer people: one processor.
+            command += ["--processes", "1"]
             rehearsal = ["--rehearsal"] if service.hall.rehearsal else []
             process = await asyncio.create_subprocess_exec(
                 sys.executable, *command, *rehearsal, stdout=asyncio.subprocess.DEVNULL

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crypto import jcs
@@ -120,3 +120,46 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         assert jcs.dumps(jcs.loads(data)) == data
     except Refused as refused:
         assert refused.code.startswith("jcs_")
+
+
+TEXTS = st.recursive(
+    st.sampled_from(
+        ['"a"', '"\\u0061"', '"\\ud800"', '"[{"', "1", "-0", "1.0", "1e3", "9007199254740992", "null", "NaN"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: "[" + ",".join(parts) + "]")
+        | st.lists(st.tuples(st.sampled_from(["a", "b", "\ufb33", "\U0001f600"]), inner), max_size=3).map(
+            lambda pairs: "{" + ",".join(f'"{name}":{value}' for name, value in pairs) + "}"
+        )
+        | inner.map(lambda text: f" {text}")
+        | inner.map(lambda text: "[" * 9 + text + "]" * 9)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(TEXTS)
+@example('{"b":1,"a":1}')
+@example('{"\U0001f600":1,"\ufb33":1}')
+@example('{"\ufb33":1,"\U0001f600":1}')
+@example('{"a":1,"a":1}')
+def test_what_is_accepted_at_once_is_what_the_judge_of_every_fault_lets_pass(text: str) -> None:
+    data = text.encode()
+    accepted = jcs._accepted(data)
+    try:
+        judged: object = (jcs._judged(data),)
+    except Refused:
+        judged = None
+    assert accepted == judged
+
+
+@pytest.mark.parametrize("inner", ["[]", "{}", '"]"', "1"])
+def test_the_seventeenth_container_is_refused_whatever_it_holds(inner: str) -> None:
+    sixteen = f'["[",{"[" * 15}{inner}{"]" * 15}]'.encode()
+    if inner in ("[]", "{}"):
+        with pytest.raises(Refused) as err:
+            jcs.loads(sixteen)
+        assert err.value.code == "jcs_depth"
+    else:
+        assert jcs.dumps(jcs.loads(sixteen)) == sixteen

@@ -174,3 +174,39 @@ def test_every_field_of_the_result_is_compared(field: str) -> None:
 def test_half_up_rounds_the_absolute_value() -> None:
     assert recount.rounded(Fraction(1, 8), 2) == Fraction(13, 100)
     assert recount.rounded(Fraction(-1, 8), 2) == Fraction(-13, 100)
+
+
+def mark(expert: str, bid: str = "1", item: str = "a", points: str = "90") -> dict[str, str]:
+    return {"expert": expert, "bid": bid, "item": item, "points": points}
+
+
+@pytest.mark.parametrize(
+    ("marks", "abnormal", "told"),
+    [
+        ([mark("e0"), mark("e0")], [], "twice"),
+        ([mark("e0"), mark("e1", item="b")], [], "is missing"),
+        ([mark("e0", bid="7")], [], "unknown bid"),
+        ([mark("e0")], [["e1", "1", "a"]], "nobody gave"),
+        ([mark("e0"), mark("e1")], [["e1", "1", "a"], ["e1", "1", "a"]], "twice"),
+        ([mark(f"e{number}") for number in range(recount.EXPERTS_MAX + 1)], [], "too many experts: 100"),
+    ],
+    ids=["twice", "missing", "unknown bid", "abnormal of nobody", "abnormal twice", "too many experts"],
+)
+def test_marks_that_are_not_one_of_each_expert_bid_and_item_are_refused(
+    marks: list[dict[str, str]], abnormal: list[list[str]], told: str
+) -> None:
+    data = scores(["100"], points=marks, abnormal=abnormal, weights={"price": "0", "points": "1"})
+    with pytest.raises(Failed, match=told):
+        recount.count(data)
+
+
+def test_points_are_exact_whatever_the_marks_and_however_many_are_left_out() -> None:
+    marks = [mark(f"e{n}", item=item, points=f"{n}.{n}{n}") for n in range(1, 8) for item in ("a", "b", "c")]
+    abnormal = [["e1", "1", "a"], ["e2", "1", "b"], ["e3", "1", "b"]]
+    counted = recount.count(scores(["100"], points=marks, abnormal=abnormal, weights={"price": "0", "points": "1"}))
+    given = {(row["expert"], row["item"]): Fraction(row["points"]) for row in marks}
+    right = Fraction(0)
+    for item in ("a", "b", "c"):
+        kept = [value for (expert, of), value in given.items() if of == item and [expert, "1", item] not in abnormal]
+        right += sum(kept, Fraction(0)) / len(kept)
+    assert counted.points["1"] == right

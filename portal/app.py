@@ -55,7 +55,7 @@ def build(running: Running, *, trouble: public.Trouble | None = None) -> Litesta
     if running.folder.card.demo:
         handlers += demo_clock.routes(running)
     else:
-        handlers += certifying.routes(running)
+        handlers += certifying.routes(running.service, certifying.own_keys(running))
     if not running.folder.card.demo and books.begun(running.folder.path):
         over = means.pages("public", "公开信息", "Public", first_run.TEMPLATES)
         handlers += first_run.over_route(over, running.folder.path, running.hall.trust.fingerprint)

@@ -6,19 +6,23 @@ the routes do not exist.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import get, post
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
-from portal.running import Running
 from trading.counter import identity, strict
 from trading.counter.identity import Requested
+from trading.counter.service import Service
 from trading.people import certification
 from trading.people.certification import Next
 from trading.roles import Actor, Role
+
+if TYPE_CHECKING:
+    from portal.running import Running
 
 PATH = "/api/v1/certification"
 
@@ -29,10 +33,9 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     act: dict[str, Any]
 
 
-def routes(running: Running) -> list[BaseRouteHandler]:
-    """The two handlers."""
-    database, world, hall = running.database, running.world, running.hall
-    keys = own_keys(running)
+def routes(service: Service, keys: Mapping[str, bytes]) -> list[BaseRouteHandler]:
+    """The two handlers; `keys` are the public keys of the hall's own machinery, by purpose."""
+    database, world, hall = service.database, service.world, service.hall
 
     @get(PATH, summary="The act that waits for the roots, if any")
     async def waiting() -> dict[str, Any]:

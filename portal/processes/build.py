@@ -75,12 +75,17 @@ async def _desk(told: settings.Desk, papers: Papers, world: World) -> Built:
 
 async def _centre(told: settings.Centre, papers: Papers, world: World) -> Built:
     from experts.door import routes as experts_door
+    from portal import certifying
     from trading.desk import routes as desk_door
+    from trading.people import certification
 
     hall = parts.hall(papers, world)
     front = parts.front(papers, world, parts.database(told), None, hall, errands=HANDED_OVER)
     register = experts_door.register_route(front.service)
     handlers = [*_verbs(front, "centre"), desk_door.inbox_route(front.service), register]
+    if not papers.card.demo:
+        keys: dict[str, bytes] = {purpose: bytes.fromhex(papers.public[purpose]) for purpose in certification.PURPOSES}
+        handlers += certifying.routes(front.service, keys)
     return _sending(_paged(_door(front, handlers), front, "centre"), front, told)
 
 

@@ -38,6 +38,7 @@ EVERYWHERE: Sequence[tuple[str, str]] = (
     ("watch", r"^/api/v1/lots/[^/]+/bundle$"),
     ("experts", r"^/api/v1/lots/[^/]+/table$"),
     ("bidders", r"^/api/v1/bidding/lots/[^/]+/(stage|evidence)$"),
+    ("centre", r"^/api/v1/certification$"),
     ("trustees", r"^(/en)?/trustees(/|$)"),
 )
 """Addresses that one process serves at every entry."""

@@ -6,6 +6,7 @@ Nothing is asked of a database here: what stands at a door is read from the appl
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +19,7 @@ from litestar import Litestar
 from bidding.opening_keys import Desk, FileVault
 from crypto import words
 from crypto.signing import Ed25519Signer
-from portal import app, doors
+from portal import app, certifying, doors
 from portal import folder as folders
 from portal.demo import cast
 from portal.doors import Means
@@ -130,6 +131,12 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
             built, _, _ = await build.build(plan.process, settings.read(plan.process, plan.settings, {}))
             door = doors.DOORS.get(plan.process)
             found[plan.process] = pages_of(built.routes, [door] if door else [])
+        # The same papers as a real hall has them: no rehearsal in the log's name, no shared clock.
+        card = folder / "production" / "papers" / "hall.json"
+        card.write_text(card.read_text("utf-8").replace("/rehearsal", ""), "utf-8")
+        real = dataclasses.replace(settings.read("centre", told.of("centre")[0].settings, {}), rehearsal_clock="")
+        built, _, _ = await build.build("centre", real)
+        found["centre of a real hall"] = pages_of(built.routes, ["centre"])
         return found
 
     return asyncio.run(build_all())
@@ -152,6 +159,15 @@ def test_every_route_of_the_embedded_hall_is_behind_the_proxy(means: Means, apar
         plain = re.sub(r"\{(\w+):\w+\}", "x", path)
         at = {next(to for pattern, to in places_at[entry] if pattern.search(plain)) for entry in routing.ENTRIES}
         assert [name for name in at if (method, path) in apart.get(name.replace("_", "-"), [])], (method, path, at)
+
+
+def test_a_real_halls_roots_hand_in_at_the_centre_and_a_rehearsals_nowhere(apart: dict[str, list[Place]]) -> None:
+    wanted = {("GET", certifying.PATH), ("POST", certifying.PATH)}
+    assert wanted <= set(apart["centre of a real hall"])
+    assert not wanted & {place for name, places in apart.items() if name != "centre of a real hall" for place in places}
+    places_at = places_of(proxy())
+    for entry in routing.ENTRIES:
+        assert next(to for pattern, to in places_at[entry] if pattern.search(certifying.PATH)) == "centre"
 
 
 def test_doors_are_those_of_sessions_and_of_the_proxy() -> None:

@@ -7,6 +7,7 @@ same guards (role × verb) stand in front of the same commands.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
@@ -25,6 +26,8 @@ from portal import certifying, demo_clock, doors, public, scripts
 from portal.doors import Means
 from portal.first_run import book as books
 from portal.first_run import pages as first_run
+from portal.practice import pages as practice
+from portal.practice.round import MARK
 from portal.rooms import ROOMS
 from portal.running import VERSION, Running
 from supervision.door import routes as watch
@@ -49,10 +52,17 @@ def build(running: Running, *, trouble: public.Trouble | None = None) -> Litesta
     ]
     table = words.load(*ROOMS)
     card = running.folder.card
-    means = Means(running.service, Sign(card.name, card.demo), table, running.room)
+    practising = (running.folder.demo / MARK).exists()
+    sign = Sign(card.name, card.demo, "/practice" if practising else running.practice)
+    means = Means(running.service, sign, table, running.room)
     handlers += doors.routes(means)
     handlers += scripts.routes(running.service, release=scripts.listed())
-    if running.folder.card.demo:
+    if practising:
+        # No visitor moves the clock of a practice hall: its rounds do.
+        pages = means.front(practice.TEMPLATES)
+        example = Path((running.folder.demo / "example").read_text("utf-8"))
+        handlers.append(pages.router(practice.routes(pages, example)))
+    elif running.folder.card.demo:
         handlers += demo_clock.routes(running)
     else:
         handlers += certifying.routes(running.service, certifying.own_keys(running))

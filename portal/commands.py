@@ -17,6 +17,7 @@ from portal.demo import play as demo
 from portal.demo import rehearsal
 from portal.first_run import book as books
 from portal.first_run import doorway
+from portal.practice import serving as practice
 from portal.processes import commands as processes
 from portal.rooms import ROOMS
 from portal.running import open_hall
@@ -51,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     served.add_argument("--tls-key")
     served.add_argument("--demo", action="store_true")
     served.set_defaults(run=_serve)
+    practised = verbs.add_parser("practice", help="a practice hall: its tender always open, bids opened in a minute")
+    practised.add_argument("--data", required=True)
+    practised.add_argument("--port", type=int, default=8001)
+    practised.set_defaults(run=_practice)
     clock = verbs.add_parser("clock", help="the clock of a rehearsal")
     clock.add_argument("what", choices=("show", "advance"))
     clock.add_argument("by", nargs="?")
@@ -167,6 +172,13 @@ async def _serve_until_stopped(arguments: argparse.Namespace, tls: tuple[Path, P
         await serve.until_signal()
         if watching is not None:
             await asyncio.to_thread(watching.stop)
+
+
+def _practice(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    with practice.serving(Path(arguments.data), EXAMPLE, port=arguments.port) as (address, _):
+        print(f"ready {address}", flush=True)
+        practice.until_signal()
+    return {"stopped": True}
 
 
 async def _first_run(arguments: argparse.Namespace, tls: tuple[Path, Path] | None) -> None:

@@ -50,6 +50,8 @@ class Running:
     room: Desk
     verifier: Desk
     wake: asyncio.Event
+    practice: str = ""
+    """Where people practise bidding, '' for nowhere."""
 
     @property
     def hall(self) -> Hall:
@@ -117,7 +119,8 @@ async def open_hall(folder: Folder, *, world: World, settings: Settings) -> Runn
     room, verifier = (
         Desk(reader, folder.key(reader), FileVault(folder.path / "keys" / "opening" / reader)) for reader in READERS
     )
-    running = Running(folder, world, database, ledger, sequencer, service, courier, room, verifier, asyncio.Event())
+    wake, practice = asyncio.Event(), settings.practice_url
+    running = Running(folder, world, database, ledger, sequencer, service, courier, room, verifier, wake, practice)
     await running.restock()
     return running
 

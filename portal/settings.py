@@ -43,6 +43,10 @@ class Settings:
     """A folder in which text messages are left as files for an operator's own gateway. Whoever reads it learns numbers
     and lots."""
 
+    practice_url: str = ""
+    """`https://practice.hall.example`: the practice hall (`tradehall practice`) that pages lead to. Whoever controls it
+    can show visitors another page; it holds nothing of this hall."""
+
     def gateways(self) -> list[Gateway]:
         """Where reminders go. Raises Refused("setting_wrong")."""
         return gateways(self.mail_url, self.sms_folder)
@@ -65,6 +69,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     _scheme("database_url", read_.database_url, {"postgresql", "postgres", *dialects.COCKROACH_SCHEMES})
     _scheme("blobs_url", read_.blobs_url, {"s3", "s3+http"})
     _scheme("broker_url", read_.broker_url, {"redis", "rediss", "amqp", "amqps"})
+    _scheme("practice_url", read_.practice_url, {"http", "https"})
     read_.gateways()
     return read_
 

@@ -160,7 +160,10 @@ def routes(first: FirstRun, pages: Pages, steps: Steps) -> list[Any]:
             certificate=certificate,
             held=held,
             shown=shown,
-            who=WHO,
+            sides={
+                "centre": ("交易中心一方", "The centre's side"),
+                "supervision": ("监督一方", "The supervision's side"),
+            },
         )
 
     @get("/first-run/witnesses")

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from crypto import certificates, jcs, signing, trust
 from crypto.ledger import note
@@ -249,7 +250,8 @@ def _check_authority(one: x509.Certificate, *, now: datetime) -> None:
 
 def _name(name: x509.Name) -> str:
     try:
-        return name.rfc4514_string()[:SUBJECT_CHARACTERS_SHOWN]
+        told = name.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
+        return told[:SUBJECT_CHARACTERS_SHOWN]
     except _BROKEN:
         return "?"
 

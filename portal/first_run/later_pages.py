@@ -30,7 +30,7 @@ OFFICER = (
         "password", "密码(请本人输入)", "Password (typed by that person)", "new-password",
         hint=("至少10个字符。", "At least 10 characters."),
     ),
-    Field("again", "再输入一次密码", "Password once more", "new-password"),
+    Field("again", "再输入一次密码", "Repeat the password", "new-password"),
 )  # fmt: skip
 PURPOSES: dict[str, tuple[str, str]] = {
     "duty": ("值守密钥", "duty key"),

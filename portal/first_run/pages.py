@@ -40,7 +40,7 @@ SIGN_UP = (
     Field("uscc", "统一社会信用代码", "Unified social credit code", "uscc"),
     Field("login", "用户名", "User name", max=40, hint=("小写字母、数字、点、横线。", "Small letters, digits, . _ -")),
     Field("password", "密码", "Password", "new-password", hint=LONG_ENOUGH),
-    Field("again", "再输入一次密码", "Password once more", "new-password"),
+    Field("again", "再输入一次密码", "Repeat the password", "new-password"),
 )
 SIGN_IN = (
     Field("login", "用户名", "User name", autocomplete="username", max=40),

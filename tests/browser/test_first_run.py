@@ -4,11 +4,7 @@ that can publish."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,12 +15,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from portal.demo.hall_thread import free_port
 from tests.browser.reader import Reader
-from tests.portal.setting_up import CENTRE, SUPERVISION, TRUSTEES, WITNESSES, Outsiders
+from tests.portal.setting_up import CENTRE, SUPERVISION, TRUSTEES, WITNESSES, Outsiders, Served, init
 
-START_SECONDS_MAX = 60.0
-CODE = [sys.executable, "-m", "portal.entry"]
 PICTURES = os.environ.get("PAGES_TO", "")
 
 
@@ -32,17 +25,10 @@ PICTURES = os.environ.get("PAGES_TO", "")
 def made(tmp_path: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
     """What one gets from `tradehall init` and `tradehall serve`: the address, the folder, the two secrets."""
     data = tmp_path / "hall"
-    told = subprocess.run([*CODE, "init", "--data", data, "--json"], capture_output=True, check=True, timeout=60)
-    secrets = json.loads(told.stdout.decode().strip().splitlines()[-1])["first_run"]
-    port = free_port()
-    serving = subprocess.Popen([*CODE, "serve", "--data", data, "--port", str(port)], stdout=subprocess.PIPE, text=True)
-    assert serving.stdout is not None
-    end = time.monotonic() + START_SECONDS_MAX
-    while not serving.stdout.readline().startswith("ready "):
-        assert time.monotonic() < end and serving.poll() is None, "the hall does not start"
-    yield f"http://localhost:{port}", data, secrets
-    serving.terminate()
-    assert serving.wait(timeout=60) == 0
+    secrets = init(data)["first_run"]
+    served = Served(data)
+    yield served.start(), data, secrets
+    served.stop()
 
 
 class Administrator:
@@ -61,7 +47,7 @@ class Administrator:
             ("统一社会信用代码", "Unified social credit code", self.organisation[1]),
             ("用户名", "User name", f"{self.side}.admin"),
             ("密码", "Password", self.password),
-            ("再输入一次密码", "Password once more", self.password),
+            ("再输入一次密码", "Repeat the password", self.password),
         ):
             self.reader.field(zh, en).fill(text)
         self.reader.button("注册", "Sign up").click()
@@ -154,6 +140,8 @@ def test_two_administrators_make_a_hall_that_can_publish(
     watch.reader.reads("双方已确认", "Both have confirmed")
     assert (data / "trust.json").read_bytes() == trust.read_bytes()
     # Everybody else's machines, with what the page said.
+    centre.reader.link("还缺什么", "What is missing").click()
+    centre.picture("missing")
     centre.step("受托人", "Trustees")
     for row in TRUSTEES:
         each = centre if row[4] == "operation" else watch
@@ -171,7 +159,7 @@ def test_two_administrators_make_a_hall_that_can_publish(
             ("姓名", "Name", who),
             ("用户名", "User name", f"{each.side}.first"),
             ("密码(请本人输入)", "Password (typed by that person)", "typed by that person"),
-            ("再输入一次密码", "Password once more", "typed by that person"),
+            ("再输入一次密码", "Repeat the password", "typed by that person"),
         ):
             each.reader.field(zh, en).fill(text)
         each.reader.button("登记", "Enter").click()

@@ -62,10 +62,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What stands over every page of this hall: its name, and whether it is a rehearsal."""
+    """What stands over every page of this hall: its name, whether it is a rehearsal, and where people practise."""
 
     name: str
     rehearsal: bool
+    practice: str = ""
 
 
 class Pages:

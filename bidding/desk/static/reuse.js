@@ -20,6 +20,8 @@ export async function offer(form, organisation, deadline) {
 
 function choice(input, things, day, take) {
   const label = made(input, "label", { textContent: word("reuse.label"), htmlFor: `${input.id}-kept`, className: "small" });
+  // Read aloud with the field that it fills, so that two of them are told apart.
+  label.append(made(input, "span", { className: "visually-hidden", textContent: ` ${input.labels[0].textContent}` }));
   const select = made(input, "select", { id: `${input.id}-kept` });
   select.append(new Option(word("reuse.choose"), ""));
   for (const thing of things) {

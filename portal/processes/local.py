@@ -118,6 +118,7 @@ async def prepare(
             "broker_url": servers.broker_url,
             "rehearsal_clock": str(clock) if clock else "",
             "witnesses": witnesses or _expected_witnesses(hall),
+            "sms_folder": str(path / "texts"),
             "bundles_url": f"http://127.0.0.1:{servers.ports['watch listen']}",
             "opening_url": f"http://127.0.0.1:{servers.ports['opening listen']}",
         }

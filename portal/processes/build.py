@@ -167,7 +167,7 @@ async def _verifier(told: settings.Verifier, papers: Papers, world: World) -> Bu
 
 
 async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers, world: World) -> Built:
-    from portal import demo_clock, jobs
+    from portal import demo_clock, jobs, scripts
     from portal.processes import clockwork
 
     base = parts.database(told, records_for_others=True)
@@ -182,7 +182,7 @@ async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers
         Worker("errands", runner.run_waiting, 0.05),
         Worker("due", partial(clockwork.turn, front), 0.5),
         Worker("tidy", partial(clockwork.tidy, runner, world), 60.0),
-        Worker("scripts", partial(clockwork.pin_scripts, front), 30.0),
+        Worker("scripts", partial(clockwork.pin_scripts, front, scripts.listed()), 30.0),
     ]
     return made
 

@@ -39,12 +39,10 @@ def steps(front: Front) -> Sequence[Step]:
     return (trading, bidding, announcement, experts)
 
 
-async def pin_scripts(front: Front) -> int:
-    """Announce the scripts that the hall's pages run, once the duty key is certified and while the log does not name
-    them; never counted as work."""
-    await scripts.announce(
-        front.database, release=scripts.listed(), version=VERSION, world=front.world, hall=front.hall
-    )
+async def pin_scripts(front: Front, release: bytes) -> int:
+    """Announce the scripts that the hall's pages run, as they were when this process began: once the duty key is
+    certified, and while the log does not name them; never counted as work."""
+    await scripts.announce(front.database, release=release, version=VERSION, world=front.world, hall=front.hall)
     return 0
 
 

@@ -145,10 +145,10 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
 def test_every_route_of_the_embedded_hall_is_behind_the_proxy(means: Means, apart: dict[str, list[Place]]) -> None:
     """Pages and API: what the one process answers some process answers, and the proxy leads there at some entry."""
     card = SimpleNamespace(name="演练", demo=True)
-    papers = SimpleNamespace(card=card, trust_bytes=b"")
+    papers = SimpleNamespace(card=card, trust_bytes=b"", demo=Path("none"))
     running: Any = SimpleNamespace(
         folder=papers, service=means.service, ledger=means.service.ledger, room=means.room, world=means.service.world,
-        database=means.service.database, wake=None,
+        database=means.service.database, wake=None, practice="",
     )  # fmt: skip
     whole = routes_of(app.build(running), DOORS)
     places_at = places_of(proxy(rehearsal=True))

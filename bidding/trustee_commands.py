@@ -20,6 +20,7 @@ from crypto import signing
 from crypto.ledger import acts
 from crypto.opening.certified import PRE_KEYS_MAX
 from crypto.refusal import Refused
+from crypto.release import COMPLAINTS_MAX
 from storage.unit import Unit
 from storage.world import stamp
 from trading import fold, journal, rosters, tenders
@@ -37,8 +38,8 @@ TrusteeId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
 Code = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,60}$")]
 LockNumber = Annotated[int, msgspec.Meta(ge=0, le=15)]
 Index = Annotated[int, msgspec.Meta(ge=1, le=16)]
-COMPLAINTS_MAX = 400
-"""An act has to fit a leaf of 65,535 bytes."""
+RELEASE_BYTES_MAX = 8 << 20
+"""Shares of 10,000 bids are 5.9 MB (docs/spec/release.md §6)."""
 
 
 class PreKeysAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

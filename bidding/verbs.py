@@ -17,6 +17,13 @@ OWNERS = (Verb(P.OPENING_ANSWER, objections.AnswerAtOpening, objections.answer, 
 TRUSTEES = (
     Verb(None, trustee_commands.PreKeys, trustee_commands.pre_keys, "Hand in one-time keys", name=P.TRUSTEE_KEYS.value),
     Verb(None, trustee_commands.Ready, trustee_commands.ready, "Say READY or refuse", name=P.TRUSTEE_READY.value),
-    Verb(None, trustee_commands.Release, trustee_commands.release, "Release shares", name=P.TRUSTEE_RELEASE.value),
+    Verb(
+        None,
+        trustee_commands.Release,
+        trustee_commands.release,
+        "Release shares",
+        name=P.TRUSTEE_RELEASE.value,
+        bytes_max=trustee_commands.RELEASE_BYTES_MAX,
+    ),
 )
 VERBS = (*BIDDERS, *OWNERS, *TRUSTEES)

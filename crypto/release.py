@@ -31,6 +31,8 @@ from crypto.sealing import hpke
 from crypto.sealing.header import RECORD, Header
 
 FRESH: Final = timedelta(hours=1)
+# A READY has to fit a leaf of 65,535 bytes; who sealed garbage a thousand times must not silence a trustee.
+COMPLAINTS_MAX: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +201,17 @@ def _refuse(draft: _Draft, view: Ceremony, refused: Refused) -> Refuses:
 
 
 def _ready(draft: _Draft, view: Ceremony, opened: OwnShares, memory: Memory) -> SaysReady | None:
-    """READY, unless this agent's last word on this freeze is READY and its READYs name all these draws."""
+    """READY, unless this agent's last word on this freeze is READY and its READYs name all these draws and complain of
+    all that it must complain of; what does not fit into one act is said in the next."""
     mine = [each for each in _readies(view) if (each.act["lock"], each.act["index"]) == _place(draft)]
     named = {leaf for each in mine for leaf in each.act.get("draws", [])}
     new = [leaf for leaf in opened.draws if leaf not in named]
-    if mine and not new:
+    said = {str(row.get("header")) for each in mine for row in each.act.get("complaints", [])}
+    unsaid = [hashed for hashed in sorted(opened.complaints) if hashed.hex() not in said]
+    if mine and not new and not unsaid:
         return None
-    complained = () if mine else opened.complaints
-    headers = sorted({*complained, *(hashed for leaf in new for hashed in opened.draw_complaints[leaf])})
+    of_draws = {hashed for leaf in new for hashed in opened.draw_complaints[leaf]}
+    headers = sorted({*of_draws, *unsaid[: COMPLAINTS_MAX - len(of_draws)]})
     complaints = [{"header": hashed.hex(), "lock": draft.seat.lock, "index": draft.seat.index} for hashed in headers]
     act = draft.ready(draws=new, complaints=complaints, refusal=None)
     keys = {**memory.keys, draft.seat.key: view.terms.tender_id.hex()}

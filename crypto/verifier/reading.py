@@ -22,6 +22,9 @@ from crypto.verifier.shapes import Misshapen, Shape, anything
 from crypto.verifier.shown import Act, Bundle, Event, Submission, View
 
 JSON_BYTES_MAX: Final = 64 * 1024**2
+MARKS_BYTES_MAX: Final = 256 * 1024**2
+CONTAINERS_MAX: Final = 4_000_000
+VALUES_MAX: Final = 16_000_000
 LINES_BYTES_MAX: Final = 1024**3
 LINE_BYTES_MAX: Final = 1024**2
 NOTE_BYTES_MAX: Final = 64 * 1024
@@ -142,7 +145,8 @@ def _read_objects(bundle: Bundle) -> None:
         if shape is None:
             bundle.objects[digest] = _small(bundle.archive, path)
         else:
-            bundle.documents[digest] = _json(bundle.archive, path, shape)
+            bytes_max = MARKS_BYTES_MAX if act.kind == "scores_locked" else JSON_BYTES_MAX
+            bundle.documents[digest] = _json(bundle.archive, path, shape, bytes_max)
     extra = min(there - named, default="")
     need(not extra, "object_that_no_act_names_or_not_for_this_view", extra=extra, event=prefix + extra)
 
@@ -277,13 +281,16 @@ def _lines(archive: Archive, name: str, shape: Shape) -> Iterator[dict[str, Any]
             yield _document(line[:-1], shape, f"{name}:{number}", LINE_BYTES_MAX)
 
 
-def _json(archive: Archive, name: str, shape: Shape) -> Any:
-    if archive.members[name].size > JSON_BYTES_MAX:
+def _json(archive: Archive, name: str, shape: Shape, bytes_max: int = JSON_BYTES_MAX) -> Any:
+    if archive.members[name].size > bytes_max:
         fail("too_large", name=name, event=name)
-    return _document(archive.read(name), shape, name, JSON_BYTES_MAX)
+    return _document(archive.read(name), shape, name, bytes_max)
 
 
 def _document(data: bytes, shape: Shape, where: str, bytes_max: int) -> Any:
+    # In memory a value is many times its text: a member that is nothing but brackets or commas stops here.
+    small = data.count(b"[") + data.count(b"{") <= CONTAINERS_MAX and data.count(b",") <= VALUES_MAX
+    need(small, "too_large", name=where, event=where)
     value = _refusable(lambda: jcs.loads(data, bytes_max=bytes_max), where)
     _shaped(shape, value, where)
     return value

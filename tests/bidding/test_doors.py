@@ -14,7 +14,7 @@ import pytest
 from litestar import Litestar
 from litestar.datastructures import State
 
-from bidding import uploads
+from bidding import trustee_commands, uploads
 from bidding.door import reading_routes, routes
 from bidding.trustee_door import routes as trustee_routes
 from crypto import words
@@ -230,3 +230,23 @@ def test_a_reader_is_given_one_file_as_a_stream(play: Play) -> None:
         assert refused.status_code == 403
 
     at_the_door(play, scenario)
+
+
+def test_a_release_may_be_larger_than_other_requests_and_has_its_own_bound(play: Play) -> None:
+    async def scenario(stage: Any) -> None:
+        door = Door(stage)
+        for size, code in ((3 << 20, None), (trustee_commands.RELEASE_BYTES_MAX + 1, "body_too_large")):
+            body = b'{"lot":"' + b"x" * (size - 10) + b'"}'
+            answer = await door.http.post(
+                "/api/v1/bidding/release", content=body, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code in (400, 413, 422)
+            assert (b"body_too_large" in answer.content or answer.status_code == 413) == (code is not None), size
+        small = await door.http.post(
+            "/api/v1/bidding/ready",
+            content=b'{"lot":"' + b"x" * (3 << 20) + b'"}',
+            headers={"content-type": "application/json"},
+        )
+        assert small.status_code == 413
+
+    play(scenario)

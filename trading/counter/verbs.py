@@ -34,13 +34,17 @@ Requested = Request[Any, Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One command at a door. `permission` None: anybody may ask, and what is signed in the command decides."""
+    """One command at a door. `permission` None: anybody may ask, and what is signed in the command decides.
+
+    `bytes_max` bounds the body of a request; it is larger only where an honest command is.
+    """
 
     permission: Permission | None
     command: type[msgspec.Struct]
     run: Run
     summary: str
     name: str = ""
+    bytes_max: int = strict.BODY_BYTES_MAX
 
     @property
     def path(self) -> str:
@@ -63,14 +67,15 @@ def _route(verb: Verb, service: Service) -> HTTPRouteHandler:
     handle.__name__ = handle.__qualname__ = verb.path.strip("/").replace("/", "_")
     handle.__doc__ = verb.summary
     body: Any = verb.command
+    small = verb.bytes_max == strict.BODY_BYTES_MAX
     handle.__annotations__ = {"request": Requested, "data": JSONBody[body], "return": Response[bytes]}  # type: ignore[misc]
     return post(
         "/api/v1" + verb.path,
         status_code=200,
-        guards=[strict.strict_json],
+        guards=[strict.strict_json if small else strict.strict_json_up_to(verb.bytes_max)],
         summary=verb.summary,
         operation_id=handle.__name__,
-        request_max_body_size=strict.BODY_BYTES_MAX,
+        request_max_body_size=verb.bytes_max,
     )(handle)
 
 

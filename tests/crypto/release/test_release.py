@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from crypto import jcs, release
 from crypto.ledger import acts, note, whole_log
 from crypto.opening import combine, frozen
-from crypto.opening.examination import Memory
+from crypto.opening.examination import Memory, OwnShares
 from crypto.refusal import Refused
 from crypto.sealing import hpke, lock
 
@@ -372,3 +373,21 @@ def test_public_kinds_that_the_machine_reads_are_public(world: Any) -> None:
     read = {"deadline", "close", "freeze", "hold", "resume", "terminate", "directive", "ready", "release", "incident"}
     assert read <= acts.PUBLIC_KINDS
     assert frozen.list_object(()) == b"[]"
+
+
+def test_attack_a_thousand_garbage_seals_do_not_silence_a_trustee() -> None:
+    """What does not fit into one READY is said in the next, each of them fits a leaf, and nothing is said twice."""
+    complaints = tuple(hashlib.sha256(f"header {number}".encode()).digest() for number in range(900))
+    opened = OwnShares({}, {"aa" * 32: {}}, complaints, {"aa" * 32: (bytes(32),)}, {})
+    seat: Any = SimpleNamespace(lock=0, index=1, key="ab" * 32)
+    trustee: Any = SimpleNamespace(id="t-owner")
+    log: Any = SimpleNamespace(size=7, root=bytes(32))
+    draft = release._Draft(trustee, seat, SimpleNamespace(leaf=bytes(32)), log)  # type: ignore[arg-type]
+    view: Any = SimpleNamespace(ready=[], terms=SimpleNamespace(tender_id=bytes(32)))
+    said: list[list[str]] = []
+    while (step := release._ready(draft, view, opened, Memory())) is not None:
+        assert len(jcs.dumps(step.act)) < acts.LEAF_BYTES_MAX - 2000
+        said.append([row["header"] for row in step.act["complaints"]])
+        view.ready.append(SimpleNamespace(act=step.act, index=len(said)))
+    assert [len(each) for each in said] == [400, 400, 101]
+    assert sorted(header for each in said for header in each) == sorted(each.hex() for each in (*complaints, bytes(32)))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from crypto.verifier import archive
+from crypto.verifier import archive, reading, shapes
 from crypto.verifier.archive import Unreadable
+from crypto.verifier.findings import Failed
 
 MEMBERS = [("manifest.json", b"{}"), ("log/a", b"x" * 300), ("log/b", b"")]
 
@@ -81,3 +82,21 @@ def test_archive_of_many_members_uses_zip64_counts(tmp_path: Path) -> None:
     assert len(archive.read(tmp_path / "a.zip").members) == 65_536
     with zipfile.ZipFile(tmp_path / "a.zip") as other:
         assert len(other.namelist()) == 65_536
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "size"),
+    [(reading.JSON_BYTES_MAX, reading.JSON_BYTES_MAX + 1), (reading.MARKS_BYTES_MAX, reading.MARKS_BYTES_MAX + 1)],
+    ids=["object", "marks"],
+)
+def test_a_member_beyond_its_limit_is_not_even_read(tmp_path: Path, bytes_max: int, size: int) -> None:
+    listed = archive.Archive(tmp_path / "none.zip", [archive.Member("objects/x", 0, size, 0)])
+    with pytest.raises(Failed, match="too large"):
+        reading._json(listed, "objects/x", shapes.anything, bytes_max)
+
+
+@pytest.mark.parametrize("part", [b"[],", b"0,"], ids=["brackets", "commas"])
+def test_a_member_of_nothing_but_brackets_or_commas_is_not_parsed(part: bytes) -> None:
+    count = reading.CONTAINERS_MAX if part == b"[]," else reading.VALUES_MAX
+    with pytest.raises(Failed, match="too large"):
+        reading._document(b"[" + part * (count + 1) + b"0]", shapes.anything, "objects/x", reading.MARKS_BYTES_MAX)

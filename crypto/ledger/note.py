@@ -39,8 +39,8 @@ QUORUM_GROUPS: tuple[Group, ...] = ("operation", "supervision")
 _DASH = "— "
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _CONTROL_BUT_NEWLINE = re.compile(r"[\x00-\x09\x0b-\x1f]")
+# Signatures over notes that are not computed again: a hall proves its newest checkpoints for everybody who asks.
 PROVED_KEPT = 1024
-"""Signatures over notes that are not computed again: a hall proves its newest checkpoints for everybody who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,16 +218,6 @@ class Quorum:
     checkpoint: Checkpoint
     cosigned: tuple[Cosigned, ...]
     threshold: int
-
-    @property
-    def earliest(self) -> datetime:
-        """The first stamp of all."""
-        return self.cosigned[0].at
-
-    @property
-    def latest(self) -> datetime:
-        """The last stamp of all."""
-        return self.cosigned[-1].at
 
     @property
     def complete_at(self) -> datetime:

@@ -4,7 +4,7 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo pages check test test-fresh quick sim mutations bench serve clean lock production-local test-production test-browser
+.PHONY: demo pages check test test-fresh quick sim mutations bench bench-production serve clean lock production-local test-production test-browser
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
@@ -42,6 +42,11 @@ bench: .venv/.bench
 # Real servers and one process a role on loopback, settings in build/production; Ctrl-C ends them all.
 production-local: .venv/.test
 	$(BIN)/python -m tests.production.local build/production
+
+# The split processes on real servers under load: docs/benchmarks.md, docs/scale.md. Parts by name: PARTS="burst viewers".
+bench-production: .venv/.bench
+	@$(PYTHON) tests/packages.py
+	$(BIN)/python bench/production.py $(PARTS)
 
 test-browser: .venv/.test
 	@$(PYTHON) tests/packages.py

@@ -127,7 +127,13 @@ def main(make: Callable[[bool], Table]) -> None:
     if small:
         print("small sizes: nothing kept")
         return
-    told = asdict(table)
+    keep(table)
+
+
+def keep(table: Table, *, machine: str = "") -> None:
+    """Keep a table for docs/benchmarks.md; run.py writes the machine down where it is not told."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    told = asdict(table) | ({"machine": machine} if machine else {})
     for row, given in zip(told["rows"], table.rows, strict=True):
         row |= {"ratio": given.ratio, "met": given.met}
     (OUT / f"{table.name}.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")

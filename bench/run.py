@@ -21,13 +21,18 @@ from typing import Any
 import measure
 
 NAMES = ("sealing", "upload", "opening", "ledger", "draw", "scoring", "verifying", "burst", "statements", "pages")
+PRODUCTION = ("production_burst", "production_burst_10000", "production_closing", "production_viewers",
+              "production_pages", "production_statements")  # fmt: skip
+"""Tables that bench/production.py makes; the page shows them after the others."""
 PAGE = measure.ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("cryptography", "pyrage", "granian", "litestar", "piccolo", "asyncpg", "pandas")
 HEAD = """# Benchmarks
 
-Made by `make bench`; do not edit. Every number stands beside something public that was measured in the same run on the
-same machine, and the ratio is what travels to another machine. To repeat: `make bench` on a machine that does nothing
-else, or one table with `.venv/bin/python bench/run.py NAME`. The raw numbers lie in `build/bench/*.json`.
+Made by `make bench` and, for the split processes, `make bench-production`; do not edit. Every number stands beside
+something public that was measured in the same run on the same machine, and the ratio is what travels to another
+machine. To repeat: `make bench` on a machine that does nothing else, or one table with `.venv/bin/python bench/run.py
+NAME`; `make bench-production PARTS="burst viewers"` for parts of the other. The raw numbers lie in
+`build/bench/*.json`.
 """
 
 
@@ -38,14 +43,14 @@ def main(arguments: list[str]) -> int:
     failed = []
     for name in chosen:
         print(f"== {name}", flush=True)
-        machine = _machine()
+        here = machine()
         script = measure.ROOT / "bench" / f"{name}.py"
         if subprocess.run([sys.executable, str(script), *small], check=False).returncode != 0:
             failed.append(name)
         elif not small:
             kept = measure.OUT / f"{name}.json"
             told = json.loads(kept.read_text("utf-8"))
-            kept.write_text(json.dumps({**told, "machine": machine}, ensure_ascii=False, indent=1) + "\n", "utf-8")
+            kept.write_text(json.dumps({**told, "machine": here}, ensure_ascii=False, indent=1) + "\n", "utf-8")
     if not small:
         PAGE.write_text(page(), "utf-8")
         print(f"written: {PAGE.relative_to(measure.ROOT)}")
@@ -57,7 +62,7 @@ def main(arguments: list[str]) -> int:
 def page() -> str:
     """docs/benchmarks.md from everything that was kept."""
     parts = [HEAD]
-    for name in NAMES:
+    for name in (*NAMES, *PRODUCTION):
         kept = measure.OUT / f"{name}.json"
         if kept.exists():
             parts.append(_section(json.loads(kept.read_text("utf-8"))))
@@ -81,7 +86,7 @@ def _section(told: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"*{told['machine']}*", ""])
 
 
-def _machine() -> str:
+def machine() -> str:
     """The machine and the versions, and how busy it was before the table was begun."""
     cpu = re.findall(r"model name\s+: (.*)", Path("/proc/cpuinfo").read_text())
     kib = int(re.findall(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[0])

@@ -20,8 +20,8 @@ sys.path.insert(0, str(measure.ROOT))
 
 from crypto.ledger import merkle
 from storage import engine, migrate
-from storage.unit import Unit
-from storage.world import new_id
+from storage.unit import Database, Unit
+from storage.world import Entropy, new_id
 from tests.bidding.conftest import Keys, Stage
 from trading.roles import Role
 
@@ -51,12 +51,12 @@ async def _measure(told: measure.Table, folder: Path, present: tuple[int, ...]) 
     stage = Stage(keys, folder, database=database)
     await stage.set_up()
     await stage.publish()
-    counted = _count_the_wire()
+    counted = counting(engine.LaneWire)
     bidders = iter(keys.bidders)
     await stage.hand_in(next(bidders))
     there, before = 1, dict[str, float]()
     for number in present:
-        await _copies(stage, number - there)
+        await copies(stage.database, stage.world.entropy, stage.lot, number - there)
         await stage.sequence()
         there = number
         spent = Counter[str]()
@@ -85,19 +85,19 @@ async def _measure(told: measure.Table, folder: Path, present: tuple[int, ...]) 
     await database.close()
 
 
-async def _copies(stage: Stage, count: int) -> None:
-    """Copies of the first bid's rows, each of another organisation, event and leaf."""
+async def copies(database: Database, entropy: Entropy, lot: str, count: int) -> None:
+    """Copies of the lot's first bid's rows, each of another organisation, event and leaf."""
 
     async def first(unit: Unit) -> tuple[Any, Any, Any]:
-        submission = (await unit.submission.find(limit=1))[0]
+        submission = (await unit.submission.find({"lot": lot}, limit=1))[0]
         return submission, await unit.event.read(submission["id"]), await unit.pending.read(submission["id"])
 
-    submission, event, pending = await stage.database.read(first)
+    submission, event, pending = await database.read(first)
 
     async def some(unit: Unit, number: int) -> None:
         rows: dict[str, list[dict[str, Any]]] = {"event": [], "pending": [], "submission": []}
         for _ in range(number):
-            name = new_id(stage.world.entropy)
+            name = new_id(entropy)
             leaf = b"\x02" + sha256(name.encode()).digest()
             leaf_hash = merkle.leaf_hash(leaf).hex()
             rows["event"].append({**event, "id": name, "actor": f"person {name}", "leaf_hash": leaf_hash})
@@ -108,14 +108,13 @@ async def _copies(stage: Stage, count: int) -> None:
 
     while count > 0:
         number = min(count, COPIES_AT_ONCE)
-        await stage.database.write(lambda unit, number=number: some(unit, number))  # type: ignore[misc]
+        await database.write(lambda unit, number=number: some(unit, number))  # type: ignore[misc]
         count -= number
 
 
-def _count_the_wire() -> Counter[str]:
-    """Count what goes over the engine's wire from now on."""
+def counting(wire: Any) -> Counter[str]:
+    """Count what goes over an engine's wire (its class) from now on."""
     counted: Counter[str] = Counter()
-    wire = engine.LaneWire
     fetch, execute, execute_many = wire.fetch, wire.execute, wire.execute_many
 
     async def counting_fetch(self: Any, sql: str, args: Any) -> Any:
@@ -132,7 +131,7 @@ def _count_the_wire() -> Counter[str]:
         await execute_many(self, sql, rows)
         counted.update({"statements": 1, "rows written": len(rows)})
 
-    wire.fetch, wire.execute, wire.execute_many = counting_fetch, counting_execute, counting_many  # type: ignore[method-assign]
+    wire.fetch, wire.execute, wire.execute_many = counting_fetch, counting_execute, counting_many
     return counted
 
 

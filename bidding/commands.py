@@ -8,6 +8,8 @@ commit; the same headers again give the same event (E-38).
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +29,7 @@ from trading.journal import Logged, Outcome
 from trading.people import keys
 from trading.people.organisations import Edge, Graph, Organisation
 from trading.roles import Actor, Permission, Role
+from trading.tender import Tender
 
 REVOCATIONS = "revocations"
 ENVELOPES_MAX = 3
@@ -63,35 +66,66 @@ class Disclose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signed: dict[str, Any] | None = None
 
 
+Look = Callable[[Sequence[Row]], Awaitable[datetime]]
+"""Asks the store what of these uploads arrived meanwhile; the instant after its answer."""
+
+
 async def submit(cmd: SubmitBid, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
     """A8: take a bid, or say why not (bidding/box.py has the order). `now` is received_at."""
+    outcome, _ = await take(cmd, actor=actor, now=now, unit=unit, hall=hall)
+    return outcome
+
+
+async def take(
+    cmd: SubmitBid, *, actor: Actor, now: datetime, unit: Unit, hall: Hall, look: Look | None = None
+) -> tuple[Outcome, Tender | None]:
+    """The same, with the tender for a bid that is new. `look` is asked before a bid is refused as incomplete; in time
+    then means that everything was there at the instant it gives.
+
+    What it costs is counted (bench/statements.py): everything is asked once, in one statement however many envelopes
+    there are, because a deadline's last second pays for each.
+    """
     actor.must(Permission.BID_SUBMIT, now=now)
     offer = _offer(cmd)
-    known = await _known(unit, offer, actor)
-    if known is not None:
-        return Outcome((known,), receipt=True)
-    if not 1 <= len(cmd.uploads) <= ENVELOPES_MAX:
-        raise Refused("bid_upload_incomplete", rule="E-37", envelopes=len(cmd.headers), uploads=len(cmd.uploads))
-    rows = [await uploads.own(unit, each, actor=actor) for each in cmd.uploads]
+    digest = box.digest_of(offer.headers)
+    rows = await uploads.owned(unit, cmd.uploads, actor=actor) if len(cmd.uploads) <= ENVELOPES_MAX else []
+    if not rows or len(rows) != len(cmd.uploads):
+        known = await _known(unit, digest, actor)
+        if known is not None:
+            return Outcome((known,), receipt=True), None
+        if not 1 <= len(cmd.uploads) <= ENVELOPES_MAX:
+            raise Refused("bid_upload_incomplete", rule="E-37", envelopes=len(cmd.headers), uploads=len(cmd.uploads))
+        there = {row["id"] for row in rows}
+        raise Refused("upload_unknown", upload=next(each for each in cmd.uploads if each not in there))
     lot = rows[0]["lot"]
+    newest = await unit.submission.find(_own(lot, actor), order=("-bid_version",), limit=1)
+    if newest:
+        known = await _known(unit, digest, actor)
+        if known is not None:
+            return Outcome((known,), receipt=True), None
+    complete = await uploads.complete(unit, rows)
+    if look is not None and not all(complete.values()):
+        now = await look(rows)
+        rows = await uploads.owned(unit, cmd.uploads, actor=actor)
+        complete = await uploads.complete(unit, rows)
     # Whoever freezes the lot seizes it: no bid slips in behind, and bids do not wait for each other.
     await unit.share(lot)
     held = await tenders.load(unit, lot)
     terms = await lots.terms(unit, held.tender)
     deadline = (await lots.deadlines(unit, held.tender, terms, now=now, hall=hall)).deadline
+    withdrawn = await unit.withdrawal.find(_own(lot, actor), order=("-bid_version",), limit=1)
     accepted = box.accept(
         offer,
         lot=box.Lot(terms, held.tender.state, deadline),
         organisation=actor.organisation,
-        history=await _history(unit, lot, actor.organisation),
-        stored=[await uploads.stored(unit, row) if row["lot"] == lot else None for row in rows],
+        history=History(*(found[0]["bid_version"] if found else 0 for found in (newest, withdrawn))),
+        stored=[uploads.stored(row, complete[row["id"]]) if row["lot"] == lot else None for row in rows],
         trusted=await _trusted(unit, hall, offer.certificate),
         now=now,
     )
-    await keys.check_unrevoked(unit, actor.organisation, offer.certificate, now=now)
-    box.check_bidder(
-        await _graph_of(unit, hall, actor.organisation, held.tender.agent), actor.organisation, agent=held.tender.agent
-    )
+    around = await _around(unit, hall, actor.organisation, held.tender.agent)
+    keys.check_unrevoked_in(around.get(actor.organisation), offer.certificate, now=now)
+    box.check_bidder(_graph(around, hall, actor.organisation), actor.organisation, agent=held.tender.agent)
     logged = await journal.private_act(
         unit,
         hall=hall,
@@ -122,7 +156,8 @@ async def submit(cmd: SubmitBid, *, actor: Actor, now: datetime, unit: Unit, hal
     }
     await unit.submission.insert({**row, "body": told})
     await uploads.submitted(unit, rows)
-    return Outcome((logged,), receipt=True, result={"bid": told["bid"], "version": row["bid_version"]})
+    outcome = Outcome((logged,), receipt=True, result={"bid": told["bid"], "version": row["bid_version"]})
+    return outcome, held.tender
 
 
 async def withdraw(cmd: WithdrawBid, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
@@ -207,23 +242,20 @@ async def logged_event(unit: Unit, event: str) -> Logged:
     row = await unit.event.read(event)
     assert row is not None, "what names an event was written with it"
     recorded = Recorded(row["id"], row["leaf_hash"], instant(row["at"]))
-    return Logged(recorded, row["body"], bytes.fromhex(row["salt_p"]), bytes.fromhex(row["salt_c"]))
+    hidden = json.loads(row["confidential"]) if row["confidential"] else None
+    return Logged(recorded, row["body"], bytes.fromhex(row["salt_p"]), bytes.fromhex(row["salt_c"]), hidden)
 
 
-async def _known(unit: Unit, offer: Offer, actor: Actor) -> Logged | None:
+async def _known(unit: Unit, digest: bytes | None, actor: Actor) -> Logged | None:
     """The event of the same headers handed in before by the same organisation."""
-    digest = box.digest_of(offer.headers)
     if digest is None:
         return None
     found = await unit.submission.find({"digest": digest.hex(), "organisation": actor.organisation}, limit=1)
     return await logged_event(unit, found[0]["id"]) if found else None
 
 
-async def _history(unit: Unit, lot: str, organisation: str) -> History:
-    own = {"lot": lot, "organisation": organisation}
-    submitted = await unit.submission.find(own, order=("-bid_version",), limit=1)
-    withdrawn = await unit.withdrawal.find(own, order=("-bid_version",), limit=1)
-    return History(*(rows[0]["bid_version"] if rows else 0 for rows in (submitted, withdrawn)))
+def _own(lot: str, actor: Actor) -> dict[str, str]:
+    return {"lot": lot, "organisation": actor.organisation}
 
 
 async def _trusted(unit: Unit, hall: Hall, certificate: bytes) -> Certified:
@@ -240,21 +272,25 @@ async def _trusted(unit: Unit, hall: Hall, certificate: bytes) -> Certified:
     return Certified(hall.trust.ca_roots)
 
 
-async def _graph_of(unit: Unit, hall: Hall, bidder: str, agent: str | None) -> Graph:
-    """The part of the organisation graph that lies below bidder, agent and operator: enough to see whether they are
-    linked, and its cost does not grow with the number of bidders."""
+async def _around(unit: Unit, hall: Hall, bidder: str, agent: str | None) -> dict[str, Row]:
+    """The rows of bidder, agent and operator and of everything below them in the organisation graph: enough to see
+    whether they are linked, and its cost does not grow with the number of bidders."""
     waiting = {bidder, hall.uscc} | ({agent} if agent else set())
     found: dict[str, Row] = {}
     while waiting:
         rows = await unit.organisation.find({"uscc": In(tuple(sorted(waiting)))})
         found |= {row["uscc"]: row for row in rows}
         waiting = {edge["child"] for row in rows for edge in row["body"].get("edges", [])} - set(found)
+    return found
+
+
+def _graph(around: Mapping[str, Row], hall: Hall, bidder: str) -> Graph:
     known = tuple(
         Organisation(uscc, "", roles=frozenset({Role.CENTRE} if uscc == hall.uscc else ()))
-        for uscc in sorted({*found, bidder, hall.uscc})
+        for uscc in sorted({*around, bidder, hall.uscc})
     )
     edges = frozenset(
-        Edge(uscc, edge["child"], edge["kind"]) for uscc, row in found.items() for edge in row["body"].get("edges", [])
+        Edge(uscc, edge["child"], edge["kind"]) for uscc, row in around.items() for edge in row["body"].get("edges", [])
     )
     return Graph(known, edges)
 

@@ -2,9 +2,9 @@
 
 docs/spec/envelope.md, E-97: a submitted body is kept to the end of the archive period, and where the store has an
 object lock (COMPLIANCE) nobody, the hall included, deletes it before. What was never submitted has no lock and goes.
-The door locks in the background, seconds after the commit: a burst of submissions waits for nothing. `run_due` locks
-every bid after the freeze and once more when the contract is signed, because only then the period begins; it is due by
-query, so a door that died between receipt and lock leaves no gap behind.
+The door locks in the background, seconds after the commit, in a burst at the latest a minute after it: submissions wait
+for nothing. `run_due` locks every bid after the freeze and once more when the contract is signed, because only then the
+period begins; it is due by query, so a door that died between receipt and lock leaves no gap behind.
 Whoever controls the door can leave a lock out until the freeze; the store's keys alone cannot shorten one.
 """
 
@@ -14,14 +14,14 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bidding import commands, uploads
 from crypto.refusal import Refused
 from storage import eraser
 from storage.blobs import Blobs, OpenStore
-from storage.ports import Condition, In, Not
+from storage.ports import AtLeast, Below, In, Row
 from storage.unit import Database, Unit
 from storage.world import Entropy, World, instant, stamp
 from trading import retention, tenders
@@ -33,10 +33,13 @@ from trading.roles import Actor, Permission
 
 PAUSES_SECONDS = (0.2, 1.0, 5.0, 15.0)
 """When the door tries to lock: the first pause lets the submission commit."""
+QUIET_SECONDS, QUIET_SECONDS_MAX = 1.0, 60.0
+"""Locks wait until nobody handed in for so long, a minute at most: a deadline's last seconds belong to the bids."""
 KEEPERS = 4
 BEFORE_FREEZE = frozenset({State.DRAFT, State.ENTRY_PENDING, State.REGISTERED, State.BIDDING, State.CLOSED})
 AT_REST = (*TERMINAL, State.CONTRACTED)
-UNERASED: dict[str, Condition] = {"public": 0, "kind": Not(eraser.KIND), "salt_p": Not("")}
+SWEPT_BACK = timedelta(days=800)
+"""How long after its deadline a tender is still looked at for the lock that begins with its contract."""
 log = logging.getLogger("tradehall.keeping")
 
 
@@ -49,9 +52,11 @@ class Keeper:
         self._pauses = pauses
         self._gate = asyncio.Semaphore(KEEPERS)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._last = float("-inf")
 
     def submitted(self, ids: Sequence[str], *, until: datetime, bearer: str) -> None:
         """Lock these uploads soon, if their submission commits."""
+        self._last = asyncio.get_running_loop().time()
         # In a context of its own: a task begun inside a transaction would take it for its own.
         task = asyncio.create_task(self._keep(tuple(ids), until, bearer), context=contextvars.Context())
         self._tasks.add(task)
@@ -65,12 +70,20 @@ class Keeper:
         left = list(ids)
         for pause in self._pauses:
             await asyncio.sleep(pause)
+            await self._quiet()
             async with self._gate:
                 left = [id_ for id_ in left if not await self._locked(id_, until, bearer)]
             if not left:
                 return
         # Not a loss: run_due locks every frozen bid. No name of a bid or bidder goes into a log.
         log.warning("%d submitted uploads are not locked yet; the freeze locks them", len(left))
+
+    async def _quiet(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(int(2 * QUIET_SECONDS_MAX / QUIET_SECONDS)):
+            if loop.time() - self._last >= QUIET_SECONDS:
+                return
+            await asyncio.sleep(QUIET_SECONDS / 2)
 
     async def _locked(self, id_: str, until: datetime, bearer: str) -> bool:
         try:
@@ -88,14 +101,15 @@ def with_store(verbs: Sequence[Verb], *, blobs: Blobs, world: World, keeper: Kee
     store: OpenStore = blobs
 
     async def submit(cmd: commands.SubmitBid, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
-        if await uploads.look_again(unit, store, cmd.uploads, actor=actor):
+        async def look(rows: Sequence[Row]) -> datetime:
+            await uploads.look_again(unit, store, rows, actor=actor)
             # In time means: everything was there at received_at. So the instant is the one after the store's answer.
-            now = world.now()
-        outcome = await commands.submit(cmd, actor=actor, now=now, unit=unit, hall=hall)
-        lot = outcome.events[0].act.get("lot")
-        held = await tenders.load(unit, str(lot))
-        period = retention.of(region=held.tender.region, market=held.tender.market)
-        keeper.submitted(cmd.uploads, until=period.end(now), bearer=unit.bearer)
+            return world.now()
+
+        outcome, tender = await commands.take(cmd, actor=actor, now=now, unit=unit, hall=hall, look=look)
+        if tender is not None:
+            period = retention.of(region=tender.region, market=tender.market)
+            keeper.submitted(cmd.uploads, until=period.end(now), bearer=unit.bearer)
         return outcome
 
     return tuple(
@@ -137,17 +151,19 @@ async def erase_due(database: Database, blobs: Blobs, *, now: datetime, entropy:
 
     The period runs from the contract, or from the last public act of a tender that ended without one.
     """
+    oldest = stamp(retention.deadline_before(now))
 
     async def ended(unit: Unit) -> list[tuple[str, str, eraser.Basis]]:
         found = []
-        for row in await unit.tender.find({"state": In(tuple(state.value for state in AT_REST))}):
+        at_rest = In(tuple(state.value for state in AT_REST))
+        for row in await unit.tender.find({"state": at_rest, "deadline": Below(oldest)}):
             tender = (await tenders.load(unit, row["lot"])).tender
             since = tender.contracted_at
             if since is None:
                 last = await unit.event.find({"tender_id": tender.tender_id, "public": 1}, order=("-seq",), limit=1)
                 since = instant(last[0]["at"])
             period = retention.of(region=tender.region, market=tender.market)
-            if period.end(since) <= now and await unit.event.count({**UNERASED, "lot": tender.lot}):
+            if period.end(since) <= now and await eraser.is_due(unit, tender.lot):
                 basis = eraser.Basis(period.article, retention.RULE, period.end(since))
                 found.append((tender.lot, tender.tender_id, basis))
         return found
@@ -162,6 +178,8 @@ async def erase_due(database: Database, blobs: Blobs, *, now: datetime, entropy:
 
 
 async def sweep(database: Database, blobs: Blobs, *, now: datetime) -> int:
-    """`run_due` for every tender, those at rest too; returns how many segments were locked."""
-    lots = await database.read(lambda unit: unit.tender.find())
+    """`run_due` for every tender whose deadline passed in the last two years or is still to come, those at rest too;
+    returns how many segments were locked."""
+    since = AtLeast(stamp(now - SWEPT_BACK))
+    lots = await database.read(lambda unit: unit.tender.find({"deadline": since}))
     return sum([await run_due(database, blobs, row["lot"], now=now) for row in lots])

@@ -21,17 +21,26 @@ from trading.hall import Hall
 from trading.tender import Tender
 
 LOOKED_AT_ONCE = 500
+KEPT_MAX = 1000
 COSIGNATURES_LOOKED_AT = 48
 PRESENTED = "presented_receipt"
 """Objects of this kind are receipts that bidders presented because the freeze list lacks their bid."""
 
 
 async def terms(unit: Unit, tender: Tender) -> Terms:
-    """What the TENDER act fixes for bids and their opening."""
+    """What the TENDER act fixes for bids and their opening; read once in a process, because it never changes."""
+    name = ("terms", tender.tender_id)
+    known: Terms | None = unit.kept.get(name)
+    if known is not None:
+        return known
     rows = await unit.event.find({"tender_id": tender.tender_id, "seq": 0}, limit=1)
     assert rows, "a tender begins with its act"
     leaf = bytes.fromhex(rows[0]["leaf_hash"])
-    return ceremonies.terms(Logged(0, leaf, rows[0]["body"]))
+    found = ceremonies.terms(Logged(0, leaf, rows[0]["body"]))
+    if len(unit.kept) >= KEPT_MAX:
+        unit.kept.clear()
+    unit.kept[name] = found
+    return found
 
 
 async def acts(unit: Unit, tender: Tender, *kinds: str) -> tuple[Logged, ...]:

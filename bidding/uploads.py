@@ -27,7 +27,7 @@ from bidding.box import Stored
 from crypto.refusal import Refused
 from crypto.sealing import body, header
 from storage.blobs import Blobs, OpenStore
-from storage.ports import Below, Row
+from storage.ports import Below, In, Row
 from storage.unit import Database, Unit
 from storage.world import stamp
 from trading import journal, tenders
@@ -156,18 +156,12 @@ async def look(database: Database, store: OpenStore, id_: str, *, actor: Actor, 
         await database.write(lambda unit: arrived(unit, there, prefix, actor), bearer=bearer)
 
 
-async def look_again(unit: Unit, store: OpenStore, ids: Sequence[str], *, actor: Actor) -> bool:
-    """The same for several uploads inside a unit of work; whether anything had to be asked of the store."""
-    asked = False
-    for id_ in ids:
-        row = await own(unit, id_, actor=actor)
-        if await unit.segment.count({"upload": id_}) == len(row["body"]["leaves"]):
-            continue
-        asked = True
+async def look_again(unit: Unit, store: OpenStore, rows: Sequence[Row], *, actor: Actor) -> None:
+    """The same for several uploads inside a unit of work."""
+    for row in rows:
         there, prefix = await held(store, row, await missing(unit, row))
         if there:
             await arrived(unit, there, prefix, actor)
-    return asked
 
 
 async def held(store: OpenStore, row: Row, absent: Sequence[int]) -> tuple[list[Slot], bytes | None]:
@@ -203,20 +197,35 @@ async def own(unit: Unit, id_: str, *, actor: Actor) -> Row:
     return row
 
 
+async def owned(unit: Unit, ids: Sequence[str], *, actor: Actor) -> list[Row]:
+    """The rows of these uploads in the order asked, without those that are unknown or another organisation's."""
+    if not ids or not actor.organisation:
+        return []
+    asked = In(tuple(dict.fromkeys(ids)))
+    found = {row["id"]: row for row in await unit.upload.find({"id": asked, "organisation": actor.organisation})}
+    return [found[id_] for id_ in ids if id_ in found]
+
+
+async def complete(unit: Unit, rows: Sequence[Row]) -> dict[str, bool]:
+    """Whether all segments of each upload are here, by its id: one statement where all are, however many they are."""
+    wanted = {row["id"]: len(row["body"]["leaves"]) for row in rows}
+    if await unit.segment.count({"upload": In(tuple(wanted))}) == sum(wanted.values()):
+        return dict.fromkeys(wanted, True)
+    return {id_: await unit.segment.count({"upload": id_}) == count for id_, count in wanted.items()}
+
+
 async def missing(unit: Unit, row: Row) -> list[int]:
     """The numbers of the segments that are not here, ascending."""
     found = await unit.segment.find({"upload": row["id"]})
     return sorted(set(range(len(row["body"]["leaves"]))) - {each["number"] for each in found})
 
 
-async def stored(unit: Unit, row: Row | None) -> Stored | None:
-    """An upload as the box judges it: two statements, however many segments it has."""
-    if row is None or row["state"] == DROPPED:
+def stored(row: Row, is_complete: bool) -> Stored | None:
+    """An upload as the box judges it."""
+    if row["state"] == DROPPED:
         return None
-    count = await unit.segment.count({"upload": row["id"]})
     told = row["body"]
-    complete = count == len(told["leaves"])
-    return Stored(row["bytes"], bytes.fromhex(told["root"]), complete, bytes.fromhex(told["prefix"]))
+    return Stored(row["bytes"], bytes.fromhex(told["root"]), is_complete, bytes.fromhex(told["prefix"]))
 
 
 async def submitted(unit: Unit, rows: Sequence[Row]) -> None:
@@ -298,7 +307,7 @@ async def _drop(unit: Unit, blobs: Blobs, id_: str) -> None:
         await unit.segment.delete(id_, each["number"])
     # A client may have put into an open store what no door ever heard of: every announced segment goes.
     for name in dict.fromkeys(row["body"]["leaves"]):
-        if await unit.segment.count({"hash": name}) == 0:
+        if not await unit.session.segment_kept(name):
             await blobs.delete(name)
     await unit.upload.update({**row, "state": DROPPED}, expected_version=row["version"])
 

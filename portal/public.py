@@ -13,8 +13,8 @@ from litestar.response import Stream
 from crypto.refusal import Refused
 from portal.folder import Card
 from portal.rooms import VERSION
-from storage.engine import HallPostgres
 from storage.ledger import OVERDUE_SECONDS, Head, Ledger
+from storage.postgres import HallPostgres
 from storage.world import stamp
 from trading import powers, queries
 from trading.counter import files, identity

@@ -27,9 +27,9 @@ from crypto.refusal import Refused
 from storage import migrate, schema
 from storage.backup import CONTENTS, Backup, add, extract, others
 from storage.blobs import Blobs, is_name
-from storage.engine import HallPostgres
 from storage.ledger import newest_head
 from storage.ports import Within
+from storage.postgres import HallPostgres
 from storage.unit import Database, Unit
 from storage.world import instant, stamp
 

@@ -1,11 +1,8 @@
-"""The two SQL engines: Piccolo's, with what leaks or stalls in them put right.
+"""How databases are opened, and the SQLite engine: Piccolo's, with what leaks or stalls in it put right.
 
-SQLite: Piccolo opens a thread and a connection for every query; here one writing lane and a few reading lanes live as
+Piccolo opens a thread and a connection for every query; here one writing lane and a few reading lanes live as
 long as the engine. WAL, synchronous=FULL, foreign keys, busy timeout; writes begin IMMEDIATE, readers cannot write.
-PostgreSQL: Piccolo loses a pool connection whenever COMMIT or ROLLBACK raises and connects when it is constructed;
-here the connection always goes back, and the pool is opened when it is first needed. Writes are READ COMMITTED with
-versions, unique chains and named locks (Unit.share, Unit.seize), so that bids on one tender never conflict; reads see
-one snapshot.
+PostgreSQL has a file of its own (storage/postgres.py).
 Whoever has a SQLite file can change any row in it; only the ledger's witnesses would notice. On PostgreSQL roles and
 triggers stand in the way as well (storage/grants.sql).
 """
@@ -20,13 +17,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import asyncpg  # type: ignore[import-untyped]
-from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType
 from piccolo.querystring import QueryString
 
-from storage import crash, dialects
-from storage.ports import Busy, Conflict, Duplicate, Row, Session
+from storage import crash
+from storage.ports import Busy, Duplicate, Row, Session
+from storage.postgres import POOL_MAX, HallPostgres
 from storage.sql import Args, Blind, SqlSession, Statements
 from storage.unit import Database
 
@@ -34,10 +30,6 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 10
 READERS = 3
-POOL_MAX = 8
-_BUSY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.TooManyConnectionsError,
-         asyncpg.LockNotAvailableError)  # fmt: skip
-_TAIL_OF = "SELECT hall_tail_of($1, $2) AS leaf"
 
 
 def open_sqlite(path: Path, *, busy_seconds: float = BUSY_SECONDS, hook: crash.Hook = crash.never) -> Database:
@@ -54,12 +46,12 @@ def open_postgres(
     pool_max: int = POOL_MAX,
     hook: crash.Hook = crash.never,
     blind: Blind | None = None,
-    records_for_others: bool = False,
+    through: frozenset[str] = frozenset(),
 ) -> Database:
     """The database at this address (`cockroach://` for CockroachDB, storage/dialects.py); connects when first used.
-    `blind` names columns that the role may not read; with `records_for_others` the database tells which private act of
-    a person is the last one, which the role may not read."""
-    return Database(HallPostgres(dsn, pool_max=pool_max, blind=blind, records_for_others=records_for_others), hook=hook)
+    `blind` names columns that the role may not read, `through` what it asks of functions because it may not read the
+    rows (storage.sql.THROUGH)."""
+    return Database(HallPostgres(dsn, pool_max=pool_max, blind=blind, through=through), hook=hook)
 
 
 class Lane:
@@ -180,6 +172,10 @@ class HallSQLite(SQLiteEngine):
         """A transaction. The bearer does not matter here: whoever has the file has all of it."""
         return self._begin(write)
 
+    def glance(self) -> AbstractAsyncContextManager[Session]:
+        """A transaction all the same: a reading lane is cheap."""
+        return self._begin(False)
+
     def transaction(self, *args: Any, **kwargs: Any) -> LaneTransaction:
         """Piccolo's own way in, for queries written with its Table classes."""
         return LaneTransaction(self)
@@ -234,147 +230,6 @@ class HallSQLite(SQLiteEngine):
         async with transaction:
             found: list[Row] = await transaction.connection.fetch(sql, args)
         return found
-
-
-class PostgresWire:
-    """An asyncpg connection inside a transaction; it counts what it carries on its engine."""
-
-    def __init__(self, engine: HallPostgres, connection: Any) -> None:
-        self.engine = engine
-        self.connection = connection
-
-    async def fetch(self, sql: str, args: Args) -> list[Row]:
-        self.engine.statements += 1
-        with _TranslatedPostgres():
-            return [dict(row) for row in await self.connection.fetch(sql, *args)]
-
-    async def execute(self, sql: str, args: Args = ()) -> int:
-        self.engine.statements += 1
-        with _TranslatedPostgres():
-            tag = await self.connection.execute(sql, *args)
-            return int(tag.rsplit(" ", 1)[-1])
-
-    async def execute_many(self, sql: str, rows: Sequence[Args]) -> None:
-        self.engine.statements += 1
-        with _TranslatedPostgres():
-            await self.connection.executemany(sql, rows)
-
-
-class SafeTransaction(PostgresTransaction):
-    """Piccolo's transaction, but the connection goes back to the pool whatever COMMIT or ROLLBACK does."""
-
-    def __init__(self, engine: HallPostgres, *, writes: bool = True) -> None:
-        super().__init__(engine, allow_nested=False)
-        self.hall = engine
-        self.writes = writes
-
-    async def __aenter__(self) -> SafeTransaction:
-        self.pool = await self.hall.opened_pool()
-        self.connection = await self.pool.acquire()
-        try:
-            if self.writes:
-                self.transaction = self.connection.transaction()
-            else:
-                self.transaction = self.connection.transaction(isolation="repeatable_read", readonly=True)
-            await self.transaction.start()
-        except BaseException:
-            await self.pool.release(self.connection)
-            raise
-        self.context = self.engine.current_transaction.set(self)
-        return self
-
-    async def __aexit__(self, exception_type: object, exception: object, traceback: object) -> bool:
-        try:
-            with _TranslatedPostgres():
-                await (self.transaction.commit() if exception is None else self.transaction.rollback())
-        finally:
-            self.engine.current_transaction.reset(self.context)
-            # release() itself rolls back what is still open, and drops the connection if it cannot.
-            await asyncio.shield(self.pool.release(self.connection))
-        return False
-
-
-class HallPostgres(PostgresEngine):
-    """Piccolo's PostgreSQL engine over a small pool that is opened on first use."""
-
-    def __init__(
-        self, dsn: str, *, pool_max: int = POOL_MAX, blind: Blind | None = None, records_for_others: bool = False
-    ) -> None:
-        self.dialect, address = dialects.of(dsn)
-        super().__init__(config={"dsn": address})
-        self.statements = 0
-        self._pool_max = pool_max
-        self._opening = asyncio.Lock()
-        self._texts = Statements(self, blind=blind)
-        self._tail_of = _TAIL_OF if records_for_others else ""
-
-    async def check_version(self) -> None:
-        """Nothing at construction: a process without its database must be able to say so."""
-
-    async def prep_database(self) -> None:
-        """Nothing at construction; migrations make what is needed."""
-
-    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
-        return self._begin(write, bearer)
-
-    @asynccontextmanager
-    async def _begin(self, write: bool, bearer: str) -> AsyncIterator[Session]:
-        with _TranslatedPostgres():
-            async with SafeTransaction(self, writes=write) as transaction:
-                wire = PostgresWire(self, transaction.connection)
-                if bearer:
-                    await wire.fetch("SELECT set_config('tradehall.bearer', $1, true)", [bearer])
-                yield SqlSession(
-                    wire, self._texts, share=self.dialect.share, seize=self.dialect.seize, tail_of=self._tail_of
-                )
-
-    def transaction(self, allow_nested: bool = False) -> SafeTransaction:
-        """Piccolo's own way in, for queries written with its Table classes."""
-        return SafeTransaction(self)
-
-    async def run(self, sql: str, args: Args = ()) -> list[Row]:
-        """One statement on its own, outside any unit."""
-        pool = await self.opened_pool()
-        async with pool.acquire() as connection:
-            return await PostgresWire(self, connection).fetch(sql, args)
-
-    async def run_script(self, sql: str) -> None:
-        """Several statements at once, outside any unit: migrations and grants."""
-        pool = await self.opened_pool()
-        async with pool.acquire() as connection:
-            await connection.execute(sql)
-
-    async def opened_pool(self) -> Any:
-        """The pool, opened now if nobody needed it before."""
-        async with self._opening:
-            if self.pool is None:
-                await self.start_connection_pool(
-                    min_size=1, max_size=self._pool_max, statement_cache_size=500, command_timeout=60
-                )
-            return self.pool
-
-    async def close(self) -> None:
-        async with self._opening:
-            if self.pool:
-                await self.close_connection_pool()
-
-
-class _TranslatedPostgres:
-    """Turns what PostgreSQL says into what a unit of work understands."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        match error:
-            case asyncpg.UniqueViolationError():
-                raise Duplicate(str(error)) from error
-            case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
-                raise Conflict(str(error)) from error
-            case asyncpg.PostgresError() if isinstance(error, _BUSY):
-                raise Busy(str(error)) from error
-            case asyncpg.InterfaceError() | ConnectionError():
-                raise Busy(str(error)) from error
 
 
 def _translated(act: Callable[[], T]) -> T:

@@ -2,11 +2,13 @@
 
 个人信息保护法 §47 (delete when the period has ended), 政府采购法 §42 and E-97 (not before). The rules:
 - nothing is touched before the end of the period that the caller read from the law's table: refused, not skipped;
-- the act that says so (`erased`, private) stands in the same transaction as what it empties, and names the article;
+- the act that says so (`erased`, private) is written first, in the same transaction as what it empties, and names the
+  article and every leaf: on PostgreSQL the eraser's role can empty nothing that no such act names (storage/grants.sql);
 - an event loses its parts and its salts, never its leaf hash: the ledger stays as whole as it was, and what was a
   commitment can be opened by nobody any more;
 - bodies go segment by segment; a store that still holds a lock refuses, and the rest waits for the next round.
 Whoever controls this process can delete what may be deleted already; they can read neither bids nor salts.
+An upload that was dropped before is told as erased too: its segments went then.
 """
 
 from __future__ import annotations
@@ -45,6 +47,13 @@ class Erased:
     events: int
     segments: int
     locked: int
+
+
+async def is_due(unit: Unit, lot: str) -> bool:
+    """Whether anything of an archived lot is still there: an event that is not empty, a body that was not deleted."""
+    if await unit.session.unerased(lot, but=KIND, limit=1):
+        return True
+    return await unit.upload.count({"lot": lot, "state": Not(ERASED)}) > 0
 
 
 async def erase(
@@ -91,13 +100,12 @@ async def _empty(
     entropy: Callable[[int], bytes],
 ) -> int:
     """Empty the next events and log it, in one transaction; how many."""
-    rows = await unit.event.find({"lot": lot, "public": 0, "salt_p": Not("")}, order=("at",), limit=EVENTS_AT_ONCE)
-    due = [row for row in rows if row["kind"] != KIND]
+    due = await unit.session.unerased(lot, but=KIND, limit=EVENTS_AT_ONCE)
     if not due and not segments:
         return 0
+    await _log(unit, lot, tender_id, due, basis=basis, segments=segments, now=now, entropy=entropy)
     for row in due:
         await unit.session.erase(row["id"])
-    await _log(unit, lot, tender_id, due, basis=basis, segments=segments, now=now, entropy=entropy)
     return len(due)
 
 

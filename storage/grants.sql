@@ -69,6 +69,31 @@ CREATE OR REPLACE FUNCTION hall_upload(upload_id TEXT) RETURNS SETOF upload
     SELECT * FROM upload WHERE upload.id = upload_id
 $$;
 
+-- Whether the shortest archive period (trading/archive_periods.toml; a test compares) has passed since the contract, or
+-- since the last public act of a lot that ended without one. The program may say later, never earlier.
+CREATE OR REPLACE FUNCTION hall_archived(of_lot TEXT) RETURNS BOOLEAN
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM tender WHERE tender.lot = of_lot AND tender.state IN ('contracted', 'failed', 'terminated'))
+        AND coalesce(
+            (SELECT max(at) FROM event WHERE event.lot = of_lot AND event.kind = 'contract' AND event.public = 1),
+            (SELECT max(at) FROM event WHERE event.lot = of_lot AND event.public = 1)) <= hall_ago(INTERVAL '15 years')
+$$;
+-- What of an archived lot is not empty yet: names and leaf hashes, nothing of what stands in it.
+CREATE OR REPLACE FUNCTION hall_unerased(of_lot TEXT, but TEXT, at_most BIGINT) RETURNS TABLE (id TEXT, leaf_hash TEXT)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT event.id, event.leaf_hash FROM event
+    WHERE event.lot = of_lot AND event.public = 0 AND event.kind <> but AND event.salt_p <> '' AND hall_archived(of_lot)
+    ORDER BY event.at, event.id LIMIT at_most
+$$;
+REVOKE EXECUTE ON FUNCTION hall_unerased(TEXT, TEXT, BIGINT) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hall_unerased(TEXT, TEXT, BIGINT) TO hall_eraser;
+-- Whether an `erased` act of the lot names this leaf: without one nothing is emptied.
+CREATE OR REPLACE FUNCTION hall_erasure_logged(of_lot TEXT, leaf TEXT) RETURNS BOOLEAN
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM event WHERE event.lot = of_lot AND event.kind = 'erased' AND event.actor = 'eraser'
+        AND event.body <> '' AND event.body::jsonb -> 'events' ? leaf)
+$$;
+
 -- Whether any upload still has this segment; the eraser learns nothing else of it.
 CREATE OR REPLACE FUNCTION hall_segment_kept(of_hash TEXT) RETURNS BOOLEAN
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -201,10 +226,15 @@ GRANT SELECT ON ready, release, submission, withdrawal, upload, segment TO hall_
 GRANT SELECT, INSERT ON verdict TO hall_verifier;
 GRANT INSERT ON prekey TO hall_verifier;
 
--- eraser: empties what is personal in events after the freeze and drops abandoned uploads. It reads neither.
-GRANT SELECT (id, lot, kind, at) ON event TO hall_eraser;
+-- eraser: empties what is personal once the archive period has ended, each leaf named in an act that it logs first, and
+-- drops abandoned uploads. It reads no part of an act and no salt. Whoever controls it can name as basis what is none;
+-- they cannot empty anything before the end of the period, nor unlogged.
+GRANT SELECT ON tender TO hall_eraser;
+GRANT SELECT (id, lot, tender_id, kind, public, seq, actor, prev, at, leaf_hash) ON event TO hall_eraser;
+GRANT INSERT ON event, pending TO hall_eraser;
 GRANT UPDATE (body, confidential, salt_p, salt_c) ON event TO hall_eraser;
-GRANT SELECT, DELETE ON upload, segment TO hall_eraser;
+GRANT SELECT, UPDATE ON upload TO hall_eraser;
+GRANT SELECT, DELETE ON segment TO hall_eraser;
 GRANT SELECT, DELETE ON idempotency, draft TO hall_eraser;
 
 -- experts: their own sheets and the panel they sit on. What changes the panel is handed over.
@@ -220,10 +250,10 @@ GRANT SELECT, INSERT ON finding TO hall_watch;
 GRANT INSERT, UPDATE ON role_grant TO hall_watch;
 
 -- clockwork-operation: does what is due, and what doors hand over, as the person whose session asked for it. It reads
--- bids from close on, for the freeze, and never a body.
+-- bids from close on, for the freeze, and from then on the names of their segments, to lock them; never a body.
 GRANT INSERT, UPDATE ON tender, panel, setting TO hall_clockwork_operation;
 GRANT INSERT ON prekey, finding TO hall_clockwork_operation;
-GRANT SELECT ON panel, expert, sheet, submission, withdrawal, download, verdict, question, pending, token, person
+GRANT SELECT ON panel, expert, sheet, submission, withdrawal, upload, download, verdict, question, pending, token, person
     TO hall_clockwork_operation;
 GRANT SELECT, INSERT, UPDATE ON objection TO hall_clockwork_operation;
 GRANT SELECT, INSERT ON directive TO hall_clockwork_operation;
@@ -296,8 +326,12 @@ CREATE POLICY answered ON event FOR SELECT TO hall_bidders USING (kind = 'panel_
     AND EXISTS (SELECT FROM submission AS s WHERE s.lot = event.lot
         AND s.body::json ->> 'bid' = hall_asked(event.body::json ->> 'question')));
 CREATE POLICY seen_at_the_venue ON event FOR SELECT TO hall_centre USING (kind = 'venue_record');
-CREATE POLICY erasable ON event FOR SELECT TO hall_eraser USING (hall_has('freeze', lot));
-CREATE POLICY erase ON event FOR UPDATE TO hall_eraser USING (public = 0 AND hall_has('freeze', lot));
+CREATE POLICY erasable ON event FOR SELECT TO hall_eraser USING (hall_archived(lot));
+CREATE POLICY erase ON event FOR UPDATE TO hall_eraser USING (public = 0 AND kind <> 'erased' AND hall_archived(lot))
+    WITH CHECK (hall_erasure_logged(lot, leaf_hash));
+CREATE POLICY erasure ON event AS RESTRICTIVE FOR INSERT TO hall_eraser
+    WITH CHECK (kind = 'erased' AND actor = 'eraser' AND public = 0 AND hall_archived(lot));
+CREATE POLICY nobody_else_erases ON event AS RESTRICTIVE FOR INSERT WITH CHECK (kind <> 'erased' OR actor = 'eraser');
 
 -- Objects of the public bundle are public; the others appear with the freeze, texts to be answered at once.
 ALTER TABLE object ENABLE ROW LEVEL SECURITY;
@@ -338,10 +372,14 @@ CREATE POLICY after_freeze ON withdrawal FOR SELECT TO hall_desk, hall_trustees,
 ALTER TABLE upload ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON upload TO hall_bidders
     USING (organisation = (SELECT hall_organisation())) WITH CHECK (organisation = (SELECT hall_organisation()));
-CREATE POLICY after_freeze ON upload FOR SELECT TO hall_opening, hall_verifier, hall_watch
+CREATE POLICY after_freeze ON upload FOR SELECT TO hall_opening, hall_verifier, hall_watch, hall_clockwork_operation
     USING (hall_has('freeze', lot));
-CREATE POLICY abandoned ON upload TO hall_eraser USING (state = 'open'
-    AND created < hall_ago('7 days'));
+CREATE POLICY abandoned ON upload FOR SELECT TO hall_eraser
+    USING (state IN ('open', 'dropped') AND created < hall_ago(INTERVAL '7 days'));
+CREATE POLICY archived ON upload FOR SELECT TO hall_eraser USING (hall_archived(lot));
+CREATE POLICY drop_it ON upload FOR UPDATE TO hall_eraser
+    USING (state = 'open' AND created < hall_ago(INTERVAL '7 days')) WITH CHECK (state = 'dropped');
+CREATE POLICY erase_it ON upload FOR UPDATE TO hall_eraser USING (hall_archived(lot)) WITH CHECK (state = 'erased');
 
 ALTER TABLE segment ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON segment TO hall_bidders
@@ -414,5 +452,4 @@ CREATE POLICY own ON inbox TO hall_desk, hall_centre, hall_bidders, hall_trustee
 CREATE POLICY to_tell ON inbox TO hall_clockwork_operation, hall_clockwork_supervision USING (true) WITH CHECK (true);
 ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON idempotency USING (actor = (SELECT hall_person())) WITH CHECK (actor = (SELECT hall_person()));
-CREATE POLICY forgotten ON idempotency TO hall_eraser USING (
-    created < hall_ago('1 day'));
+CREATE POLICY forgotten ON idempotency TO hall_eraser USING (created < hall_ago(INTERVAL '1 day'));

@@ -9,6 +9,7 @@ Whoever controls this can serve an old tree or none; they cannot serve a false o
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ from datetime import datetime, timedelta
 
 from crypto.ledger import merkle, note, tiles
 from crypto.refusal import Refused
-from storage.ports import Duplicate, Row, Within
+from storage.ports import Duplicate, In, Row, Within
 from storage.unit import Database, Unit
 from storage.world import stamp
 
@@ -25,6 +26,7 @@ TILES_KEPT = 1024
 RECENT_CHECKPOINTS = 64
 WATCH_SECONDS = 0.05
 ROWS_AT_ONCE = 1024
+ASKED_AT_ONCE = 256
 OVERDUE_SECONDS = 10
 _PATH = re.compile(r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
@@ -47,6 +49,8 @@ class Inclusion:
     leaf: bytes
     proof: tuple[bytes, ...]
     head: Head
+    awaited: bool = False
+    """Whether it got its place while somebody waited for it: then no older checkpoint has it."""
 
 
 class Ledger:
@@ -56,9 +60,9 @@ class Ledger:
         self._database = database
         self._kept: OrderedDict[tuple[int, int, int], _Levels] = OrderedDict()
         self._waiting: dict[str, list[asyncio.Future[Inclusion]]] = {}
+        self._unasked: list[str] = []
         self._watcher: asyncio.Task[None] | None = None
-        self._starting = asyncio.Lock()
-        self._seen = 0
+        self._seen: int | None = None
 
     async def head(self) -> Head | None:
         """The newest checkpoint with its cosignatures; None while the log is empty."""
@@ -109,18 +113,17 @@ class Ledger:
 
         All who wait share one look at the log every WATCH_SECONDS, so a burst of receipts costs no burst of questions.
         """
-        # Looking begins before the question and the question comes after the waiting: so nothing falls between.
-        async with self._starting:
-            if self._watcher is None or self._watcher.done():
-                head = await self.head()
-                self._seen = head.size if head else 0
-                self._watcher = asyncio.create_task(self._watch())
-            waiting: asyncio.Future[Inclusion] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(event, []).append(waiting)
+        waiting: asyncio.Future[Inclusion] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(event, []).append(waiting)
+        # The next look asks for it by name, those after it see what the log grows by: so nothing falls between.
+        self._unasked.append(event)
+        if self._watcher is None or self._watcher.done():
+            self._seen = None
+            self._unasked = list(self._waiting)
+            # In a context of its own: it outlives the request that began it.
+            self._watcher = asyncio.create_task(self._watch(), context=contextvars.Context())
         try:
             async with asyncio.timeout(seconds):
-                if await self._database.read(lambda unit: unit.ledger.count({"pending": event})):
-                    return await self.inclusion(event)
                 return await waiting
         except TimeoutError:
             return await self.inclusion(event)
@@ -200,22 +203,33 @@ class Ledger:
     async def _watch(self) -> None:
         """While anybody waits: reads what the log grew by and hands out what was waited for."""
         while self._waiting:
-            await self._database.read(self._hand_out)
+            asked, self._unasked = self._unasked, []
+            try:
+                await self._database.read(lambda unit, asked=asked: self._hand_out(unit, asked))  # type: ignore[misc]
+            except BaseException:
+                self._unasked = [*asked, *self._unasked]
+                raise
             await asyncio.sleep(WATCH_SECONDS)
 
-    async def _hand_out(self, unit: Unit) -> None:
+    async def _hand_out(self, unit: Unit, asked: Sequence[str]) -> None:
         head = await newest_head(unit)
-        if head is None or head.size == self._seen:
-            return
-        for start in range(self._seen, head.size, ROWS_AT_ONCE):
-            for row in await unit.ledger.find({"idx": Within(start, min(head.size, start + ROWS_AT_ONCE))}):
-                waiting = self._waiting.get(row["pending"])
-                if waiting:
-                    found = await self._prove(unit, row, head)
-                    for one in waiting:
-                        if not one.done():
-                            one.set_result(found)
-        self._seen = head.size
+        size, seen = (head.size if head else 0), self._seen
+        since = size if seen is None else seen
+        for start in range(since, size, ROWS_AT_ONCE):
+            for row in await unit.ledger.find({"idx": Within(start, min(size, start + ROWS_AT_ONCE))}):
+                if head is not None and row["pending"] in self._waiting:
+                    self._give(row["pending"], await self._prove(unit, row, head, awaited=True))
+        left = [event for event in asked if event in self._waiting]
+        for start in range(0, len(left), ASKED_AT_ONCE):
+            for row in await unit.ledger.find({"pending": In(_padded(left[start : start + ASKED_AT_ONCE]))}):
+                if head is not None and row["idx"] < size:
+                    self._give(row["pending"], await self._prove(unit, row, head))
+        self._seen = size
+
+    def _give(self, event: str, found: Inclusion) -> None:
+        for one in self._waiting.get(event, ()):
+            if not one.done():
+                one.set_result(found)
 
     async def _inclusion(self, unit: Unit, event: str, size: int | None) -> Inclusion | None:
         placed = await unit.ledger.find({"pending": event}, limit=1)
@@ -226,10 +240,10 @@ class Ledger:
             return None
         return await self._prove(unit, placed[0], head)
 
-    async def _prove(self, unit: Unit, placed: Row, head: Head) -> Inclusion:
+    async def _prove(self, unit: Unit, placed: Row, head: Head, *, awaited: bool = False) -> Inclusion:
         index = int(placed["idx"])
         nodes = await self._nodes(unit, index, head.size)
-        return Inclusion(index, placed["leaf"], merkle.inclusion_proof(index, head.size, nodes), head)
+        return Inclusion(index, placed["leaf"], merkle.inclusion_proof(index, head.size, nodes), head, awaited)
 
     async def _nodes(self, unit: Unit, index: int, size: int) -> merkle.GetHash:
         """The perfect nodes that a proof about leaf `index` in the tree of `size` can need: those of the tiles on its
@@ -320,6 +334,11 @@ async def _head(unit: Unit, row: Row) -> Head:
 
 async def _entries(unit: Unit, first: int, end: int) -> list[bytes]:
     return [row["leaf"] for row in await unit.ledger.find({"idx": Within(first, end)})]
+
+
+def _padded(names: Sequence[str]) -> tuple[str, ...]:
+    """The same names, the last repeated up to a power of two: so that few texts of statements are enough."""
+    return (*names, *[names[-1]] * ((1 << (len(names) - 1).bit_length()) - len(names)))
 
 
 def _number(groups: str) -> int:

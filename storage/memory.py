@@ -62,6 +62,9 @@ class MemoryEngine:
                     step()
                 raise
 
+    def glance(self) -> AbstractAsyncContextManager[Session]:
+        return self._begin(False)
+
     async def close(self) -> None:
         """Waits until no transaction is under way."""
         async with self._lock:
@@ -202,6 +205,14 @@ class _MemorySession:
 
     async def tail_of(self, tender_id: str, actor: str) -> str | None:
         return None
+
+    async def segment_kept(self, name: str) -> bool:
+        return await self.count(schema.TABLES["segment"], {"hash": name}) > 0
+
+    async def unerased(self, lot: str, *, but: str, limit: int) -> list[Row]:
+        where: Where = {"lot": lot, "public": 0, "kind": Not(but), "salt_p": Not("")}
+        found = await self.find(schema.TABLES["event"], where, ("at",), limit)
+        return [{"id": row["id"], "leaf_hash": row["leaf_hash"]} for row in found]
 
     async def share(self, name: str) -> None:
         self._engine.statements += 1

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from importlib import resources
 
 from crypto.refusal import Refused
-from storage.engine import HallPostgres, HallSQLite
+from storage.engine import HallSQLite
+from storage.postgres import HallPostgres
 from storage.unit import Database
 
 _TABLE = """CREATE TABLE IF NOT EXISTS "migration" (

@@ -154,6 +154,15 @@ class Session(Protocol):
         None where it is found by reading the acts."""
         ...
 
+    async def segment_kept(self, name: str) -> bool:
+        """Whether any upload still has the segment of this hash."""
+        ...
+
+    async def unerased(self, lot: str, *, but: str, limit: int) -> list[Row]:
+        """`id` and `leaf_hash` of the lot's private events that still have their salts, those of the kind `but` left
+        out, oldest first."""
+        ...
+
     async def share(self, name: str) -> None:
         """Holds `name` together with others who share it, until the transaction ends."""
         ...
@@ -170,6 +179,10 @@ class Engine(Protocol):
 
     def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
         """A transaction: committed when the block ends, rolled back when it raises. Raises Busy at its limits."""
+        ...
+
+    def glance(self) -> AbstractAsyncContextManager[Session]:
+        """A session for one question, where the engine can do without a transaction around it."""
         ...
 
     async def close(self) -> None: ...

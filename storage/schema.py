@@ -138,7 +138,7 @@ _LIST = (
         "upload",
         "id",
         "organisation lot created state bytes#",
-        indexes=("organisation state", "state created"),
+        indexes=("organisation state", "state created", "lot"),
         erasable=True,
     ),
     _fact("segment", "upload number#", "hash organisation bytes#", indexes=("hash",), body=False, erasable=True),

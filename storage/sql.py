@@ -29,6 +29,14 @@ Blind = Mapping[str, frozenset[str]]
 """Columns, by table, that this process's role may not read: they are not asked for and come back empty."""
 
 
+THROUGH: Mapping[str, str] = {
+    "tail_of": "SELECT hall_tail_of($1, $2) AS leaf",
+    "segment_kept": "SELECT hall_segment_kept($1) AS kept",
+    "unerased": "SELECT id, leaf_hash FROM hall_unerased($1, $2, $3)",
+}
+"""Questions that a role may ask of the database's own functions and not of the rows (storage/grants.sql), by name."""
+
+
 class Wire(Protocol):
     """A connection inside a transaction. Unique violations arrive as Duplicate, lost races as Conflict."""
 
@@ -90,6 +98,14 @@ class Statements:
             f'WHERE p."at" >= {self._mark(1)} AND p."chain" {"<>" if public else "="} \'\' '
             'AND NOT EXISTS (SELECT 1 FROM "ledger" AS l WHERE l."pending" = p."id") '
             f'ORDER BY p."at", p."id" LIMIT {int(limit)}'
+        )
+
+    def unerased(self) -> str:
+        """Arguments: the lot, the kind that is left out, how many."""
+        lot, but, limit = (self._mark(at) for at in (1, 2, 3))
+        return (
+            f'SELECT "id", "leaf_hash" FROM "event" WHERE "lot" = {lot} AND "public" = 0 AND "kind" <> {but} '
+            f'AND "salt_p" <> \'\' ORDER BY "at", "id" LIMIT {limit}'
         )
 
     def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> tuple[str, list[Any]]:
@@ -185,13 +201,13 @@ class SqlSession:
         *,
         share: Sequence[str] = (),
         seize: Sequence[str] = (),
-        tail_of: str = "",
+        through: frozenset[str] = frozenset(),
     ) -> None:
         self._wire = wire
         self._statements = statements
         self._share = share
         self._seize = seize
-        self._tail_of = tail_of
+        self._through = through
 
     async def read(self, spec: Spec, key: Key) -> Row | None:
         found = self._statements.fill(spec, await self._wire.fetch(self._statements.read(spec), key))
@@ -231,9 +247,18 @@ class SqlSession:
         return await self._wire.fetch(self._statements.waiting(public=public, limit=limit), [since])
 
     async def tail_of(self, tender_id: str, actor: str) -> str | None:
-        if not self._tail_of:
+        if "tail_of" not in self._through:
             return None
-        return str((await self._wire.fetch(self._tail_of, [tender_id, actor]))[0]["leaf"] or "")
+        return str((await self._wire.fetch(THROUGH["tail_of"], [tender_id, actor]))[0]["leaf"] or "")
+
+    async def segment_kept(self, name: str) -> bool:
+        if "segment_kept" in self._through:
+            return bool((await self._wire.fetch(THROUGH["segment_kept"], [name]))[0]["kept"])
+        return await self.count(schema.TABLES["segment"], {"hash": name}) > 0
+
+    async def unerased(self, lot: str, *, but: str, limit: int) -> list[Row]:
+        text = THROUGH["unerased"] if "unerased" in self._through else self._statements.unerased()
+        return await self._wire.fetch(text, [lot, but, limit])
 
     async def ask(self, sql: str, args: Args) -> list[Row]:
         """A question in the engine's own words, inside this transaction, to a function of storage/grants.sql."""

@@ -119,8 +119,17 @@ class Unit:
     directive: Store
     finding: Store
 
-    def __init__(self, session: Session, *, bearer: str = "", hook: crash.Hook = crash.never) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        bearer: str = "",
+        hook: crash.Hook = crash.never,
+        kept: dict[tuple[str, str], Any] | None = None,
+    ) -> None:
         self.session = session
+        self.kept = {} if kept is None else kept
+        """What a process read once because it can never change, by kind and name."""
         self.bearer = bearer
         self.jobs: list[str] = []
         self.open = True
@@ -221,16 +230,12 @@ class Unit:
 class Database:
     """A hall's database. `write` is the only way to change it and holds the only commit."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        hook: crash.Hook = crash.never,
-    ) -> None:
+    def __init__(self, engine: Engine, *, hook: crash.Hook = crash.never) -> None:
         self.engine = engine
         self.after_commit: list[Callable[[Sequence[str]], Awaitable[None]]] = []
         """Told the ids of the jobs that left with a transaction, once it is committed."""
         self._hook = hook
+        self._kept: dict[tuple[str, str], Any] = {}
         self._inside: contextvars.ContextVar[Unit | None] = contextvars.ContextVar("unit", default=None)
 
     @property
@@ -264,7 +269,16 @@ class Database:
         """Runs `fn` on one unchanging view of the database. Writing in it is refused by every engine."""
         self._must_be_outside()
         async with self.engine.begin(write=False, bearer=bearer) as session:
-            unit = Unit(session, bearer=bearer)
+            unit = Unit(session, bearer=bearer, kept=self._kept)
+            with _Inside(self._inside, unit):
+                return await fn(unit)
+
+    async def glance(self, fn: Callable[[Unit], Awaitable[T]]) -> T:
+        """Runs `fn`, which asks one thing of rows that belong to no session: a read without what a view of several
+        questions costs."""
+        self._must_be_outside()
+        async with self.engine.glance() as session:
+            unit = Unit(session)
             with _Inside(self._inside, unit):
                 return await fn(unit)
 
@@ -276,7 +290,7 @@ class Database:
         self._must_be_outside()
         async with self.engine.begin(write=True, bearer=bearer) as session:
             self._hook(crash.Point.UNIT_BEGUN)
-            unit = Unit(session, bearer=bearer, hook=self._hook)
+            unit = Unit(session, bearer=bearer, hook=self._hook, kept=self._kept)
             with _Inside(self._inside, unit):
                 done = await fn(unit)
             self._hook(crash.Point.UNIT_DONE)

@@ -33,12 +33,14 @@ CONTEXT_LABEL = b"sealbid/v1 context\0"
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An act in this transaction: the act itself (for a private one its public part) and how it is found again."""
+    """An act in this transaction: the act itself (for a private one its public part, with the confidential one beside
+    it) and how it is found again."""
 
     recorded: Recorded
     act: Mapping[str, Any]
     salt_p: bytes = b""
     salt_c: bytes = b""
+    confidential: Mapping[str, Any] | None = None
 
     @property
     def leaf(self) -> str:
@@ -232,7 +234,7 @@ async def private_act(
             prev=part["prev"],
         )
     )
-    return Logged(recorded, part, salt_p, salt_c)
+    return Logged(recorded, part, salt_p, salt_c, hidden)
 
 
 async def keep_object(unit: Unit, *, lot: str, kind: str, data: bytes, public: bool) -> str:

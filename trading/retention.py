@@ -47,6 +47,16 @@ def periods() -> tuple[Period, ...]:
     return found
 
 
+def years_min() -> int:
+    """The shortest period of the table: nothing younger can be due. storage/grants.sql holds the eraser to it too."""
+    return min(one.years for one in periods())
+
+
+def deadline_before(now: datetime) -> datetime:
+    """Only a tender whose deadline lies before this instant can be due: a year is left for one that ended before it."""
+    return Period("", "", 1 - years_min(), "").end(now)
+
+
 def of(*, region: str, market: str) -> Period:
     """The most exact row for a tender of this region (GB/T 2260) and market."""
     fitting = [one for one in periods() if one.fits(region, market)]

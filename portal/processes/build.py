@@ -170,7 +170,7 @@ async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers
     from portal import demo_clock, jobs, scripts
     from portal.processes import clockwork
 
-    base = parts.database(told, records_for_others=True)
+    base = parts.database(told, through=frozenset({"tail_of"}))
     hall = parts.hall(papers, world, duty=parts.key(told.duty_key_file))
     front = parts.front(papers, world, base, parts.blobs(told.blobs_url), hall)
     runner = Runner(base, ERRANDS, world=world, hall=hall, answer=answer_of)
@@ -183,6 +183,7 @@ async def _clockwork_operation(told: settings.ClockworkOperation, papers: Papers
         Worker("due", partial(clockwork.turn, front), 0.5),
         Worker("tidy", partial(clockwork.tidy, runner, world), 60.0),
         Worker("scripts", partial(clockwork.pin_scripts, front, scripts.listed()), 30.0),
+        Worker("locks", partial(clockwork.sweep, front), 3600.0),
     ]
     return made
 
@@ -199,9 +200,13 @@ async def _clockwork_supervision(told: settings.ClockworkSupervision, papers: Pa
 async def _eraser(told: settings.Eraser, papers: Papers, world: World) -> Built:
     from portal.processes import erasing
 
-    front = parts.front(papers, world, parts.database(told), parts.blobs(told.blobs_url), parts.hall(papers, world))
+    base = parts.database(told, blind=erasing.BLIND, through=erasing.THROUGH)
+    front = parts.front(papers, world, base, parts.blobs(told.blobs_url), parts.hall(papers, world))
     made = _door(front, [], _abandoned)
-    made.workers.append(Worker("erase", partial(erasing.turn, front), 60.0))
+    made.workers += [
+        Worker("drop", partial(erasing.turn, front), 60.0),
+        Worker("erase", partial(erasing.archived, front), 60.0),
+    ]
     return made
 
 

@@ -1,14 +1,15 @@
 """The operation's clock in a process of its own: everything that is due, but opening and verifying, which others do.
 
 The rooms' automatic work is that of portal/clockwork.py; only the announcement of an opening differs, because here the
-clock holds neither of the two keys (bidding/apart.py).
+clock holds neither of the two keys (bidding/apart.py). It locks in the store what was submitted
+(bidding/keeping.py): its key there may look and lock, and neither write nor delete (portal/processes/stores.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bidding import apart
+from bidding import apart, keeping
 from portal import clockwork, scripts
 from portal.clockwork import Step
 from portal.processes.parts import Front
@@ -36,7 +37,13 @@ def steps(front: Front) -> Sequence[Step]:
 
         return await database.write(work)
 
-    return (trading, bidding, announcement, experts)
+    return (trading, bidding, clockwork.lock_step(database, front.service.blobs, world), announcement, experts)
+
+
+async def sweep(front: Front) -> int:
+    """Lock what a contract made due: its tender is at rest and has no turns any more. Never counted as work."""
+    await keeping.sweep(front.database, front.service.blobs, now=front.world.now())
+    return 0
 
 
 async def pin_scripts(front: Front, release: bytes) -> int:

@@ -44,10 +44,12 @@ def arguments(verbs: Any) -> None:
 
 
 def _run(given: argparse.Namespace) -> Mapping[str, Any]:
-    from portal.processes import serving  # What a process needs is loaded by that process alone.
+    import uvloop  # What a process needs is loaded by that process alone.
+
+    from portal.processes import serving
 
     told = settings.read(given.process, Path(given.settings) if given.settings else None, os.environ)
-    asyncio.run(serving.run(given.process, told))
+    uvloop.run(serving.run(given.process, told))
     return {"stopped": True}
 
 

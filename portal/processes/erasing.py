@@ -1,40 +1,40 @@
-"""What the eraser does by itself: it drops uploads that were abandoned, and what doors kept for a retry.
+"""What the eraser does by itself: abandoned uploads go after seven days, what is archived when its period has ended.
 
-docs/contract.md (Uploads): what is not submitted within seven days goes. The role sees such uploads alone; whether
-anybody else still needs a segment the database tells it, and nothing more.
+docs/contract.md (Uploads), E-97. The work is that of an embedded hall (bidding/uploads.py, bidding/keeping.py); here a
+role of its own does it, which sees abandoned uploads and archived tenders alone, reads no act, and can empty nothing
+before the archive period ended nor without an act that says so (storage/grants.sql). In the store its key may list and
+delete, and neither read nor write (portal/processes/stores.py); what a lock holds stays until the lock ends.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from bidding import keeping, uploads
 from portal.processes.parts import Front
-from storage.engine import HallPostgres
 from storage.ports import Below
+from storage.schema import EVENT_PERSONAL
 from storage.unit import Unit
 from storage.world import stamp
 
+THROUGH = frozenset({"segment_kept", "unerased"})
+"""What this role asks of the database's functions."""
+BLIND = {"event": frozenset(EVENT_PERSONAL)}
 KEPT = timedelta(days=1)
-AT_ONCE = 50
 
 
 async def turn(front: Front) -> int:
-    """Drop what is due; returns how many uploads."""
-    rows = await front.database.read(lambda unit: unit.upload.find(limit=AT_ONCE))
-    for row in rows:
-        segments = await front.database.read(lambda unit, id_=row["id"]: unit.segment.find({"upload": id_}))  # type: ignore[misc]
-        await front.database.write(lambda unit, id_=row["id"], own=segments: _forget(unit, id_, own))  # type: ignore[misc]
-        for name in {segment["hash"] for segment in segments}:
-            if not await _wanted(front, name):
-                await front.service.blobs.delete(name)
+    """Drop what was abandoned; returns how many uploads. What doors kept for a retry goes too."""
+    dropped = await uploads.drop_abandoned(front.database, front.service.blobs, now=front.world.now())
     await front.database.write(lambda unit: _tidy(unit, stamp(front.world.now() - KEPT)))
-    return len(rows)
+    return dropped
 
 
-async def _forget(unit: Unit, id_: str, segments: list[dict[str, object]]) -> None:
-    for segment in segments:
-        await unit.segment.delete(id_, int(str(segment["number"])))
-    await unit.upload.delete(id_)
+async def archived(front: Front) -> int:
+    """Erase every tender whose archive period has ended; returns how many events and segments went."""
+    return await keeping.erase_due(
+        front.database, front.service.blobs, now=front.world.now(), entropy=front.world.entropy
+    )
 
 
 async def _tidy(unit: Unit, before: str) -> None:
@@ -42,11 +42,3 @@ async def _tidy(unit: Unit, before: str) -> None:
         await unit.idempotency.delete(row["key"])
     for row in await unit.draft.find({"created": Below(before)}, limit=1000):
         await unit.draft.delete(row["id"])
-
-
-async def _wanted(front: Front, name: str) -> bool:
-    """Whether any upload that was not dropped has this segment."""
-    engine = front.database.engine
-    assert isinstance(engine, HallPostgres), "roles exist on PostgreSQL"
-    found = await engine.run("SELECT hall_segment_kept($1) AS kept", [name])
-    return bool(found[0]["kept"])

@@ -27,10 +27,11 @@ REPLICAS: Mapping[str, int] = {"bidders": 2}
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The servers that are there: the owner's address of the database, the store, the broker; free ports by name."""
+    """The servers that are there: the owner's address of the database, the store's for each process, the broker; free
+    ports by name."""
 
     owner_url: str
-    blobs_url: str
+    blobs_urls: Mapping[str, str]
     broker_url: str
     ports: Mapping[str, int]
 
@@ -114,7 +115,7 @@ async def prepare(
             "database_url": role_url(servers.owner_url, ROLES[process], passwords[process]),
             "inner": inner,
             "listen": listen,
-            "blobs_url": servers.blobs_url,
+            "blobs_url": servers.blobs_urls.get(process, ""),
             "broker_url": servers.broker_url,
             "rehearsal_clock": str(clock) if clock else "",
             "witnesses": witnesses or _expected_witnesses(hall),

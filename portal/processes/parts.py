@@ -23,7 +23,7 @@ from portal import folder as folders
 from portal.folder import Card, Folder
 from portal.processes.settings import Process
 from portal.processes.table import ROLES
-from storage import engine, migrate
+from storage import engine, migrate, postgres
 from storage.blobs import Blobs, FileBlobs
 from storage.ledger import Head, Ledger
 from storage.sql import Blind, SqlSession
@@ -118,11 +118,9 @@ def world(settings: Process, told: Papers) -> World:
     return SharedDemoWorld(Path(settings.rehearsal_clock))
 
 
-def database(settings: Process, *, blind: Blind | None = None, records_for_others: bool = False) -> Database:
+def database(settings: Process, *, blind: Blind | None = None, through: frozenset[str] = frozenset()) -> Database:
     """The database in this process's role; connects when first used."""
-    return engine.open_postgres(
-        settings.database_url, pool_max=settings.pool_max, blind=blind, records_for_others=records_for_others
-    )
+    return engine.open_postgres(settings.database_url, pool_max=settings.pool_max, blind=blind, through=through)
 
 
 def blobs(url: str) -> Blobs:
@@ -158,7 +156,7 @@ def passwords(path: str) -> dict[str, str]:
 async def grant(base: Database, by_process: Mapping[str, str]) -> None:
     """Give every role exactly its rights, and its password. Run as the owner of the tables."""
     await migrate.grant(base)
-    assert isinstance(base.engine, engine.HallPostgres), "roles exist on PostgreSQL"
+    assert isinstance(base.engine, postgres.HallPostgres), "roles exist on PostgreSQL"
     quoted = {process: password.replace("'", "''") for process, password in by_process.items()}
     script = "".join(f"ALTER ROLE {ROLES[process]} PASSWORD '{quoted[process]}';\n" for process in ROLES)
     await base.engine.run_script(script)

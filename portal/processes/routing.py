@@ -184,4 +184,6 @@ def deployment(names: Sequence[tuple[str, str]], *, listening: frozenset[str], d
     tls = ("/run/secrets/tls_cert", "/run/secrets/tls_key")
     http = nginx(upstreams, entries, addresses=addresses, tls=tls, rehearsal=False)
     top = "# Written by portal/processes/routing.py; a test compares. One host name for every kind of visitor.\n"
-    return f"{top}events {{ worker_connections 4096; }}\nhttp {{\n{http}}}\n"
+    # Two connections a visitor; whoever waits for a receipt, or watches an opening, keeps them.
+    limits = "worker_rlimit_nofile 32768;\nevents { worker_connections 32768; }\n"
+    return f"{top}{limits}http {{\n{http}}}\n"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -42,7 +43,7 @@ from trading.counter.page.language import LanguagePrefix
 
 FAILURES_MAX = 10
 """A worker that failed so often in a row makes the process unhealthy."""
-CONNECTIONS_MAX = 4096
+CONNECTIONS_MAX = 12_000
 BEGIN_SECONDS_MAX = 60.0
 DRAIN_SECONDS = 0.5
 END_SECONDS_MAX = 25.0
@@ -156,6 +157,8 @@ class Pulse:
 
 async def run(name: str, told: Process) -> None:
     """Run one process until it is asked to end. Raises what building it refuses."""
+    _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
     # Asked for from the start: a signal that comes while the process begins is not lost.
     ended = asyncio.create_task(until_signal())
     built, _, world = await build.build(name, told)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from storage import engine, memory, migrate
+from storage import engine, memory, migrate, postgres
 from storage.unit import Database
 
 COCKROACH = os.environ.get("TRADEHALL_TEST_COCKROACH", "")
@@ -83,7 +83,7 @@ async def fresh_cockroach() -> Database:
     """A new database on the cluster that whoever runs this has."""
     name = f"hall_{os.urandom(6).hex()}"
     first = engine.open_postgres(COCKROACH, pool_max=1)
-    assert isinstance(first.engine, engine.HallPostgres)
+    assert isinstance(first.engine, postgres.HallPostgres)
     await first.engine.run_script(f"CREATE DATABASE {name}")
     await first.close()
     return engine.open_postgres(urlsplit(COCKROACH)._replace(path=f"/{name}").geturl())

@@ -17,7 +17,7 @@ import pytest
 from crypto import signing
 from crypto.ledger import merkle, note
 from crypto.refusal import Refused
-from storage import backup, backup_server, engine, migrate, s3
+from storage import backup, backup_server, engine, migrate, postgres, s3
 from storage.ledger import Ledger
 from storage.sequencer import Sequencer
 from storage.unit import Database, Record
@@ -194,5 +194,5 @@ def test_a_role_that_may_not_see_every_row_makes_no_backup(
 
 
 def postgres_of(database: Database) -> Any:
-    assert isinstance(database.engine, engine.HallPostgres)
+    assert isinstance(database.engine, postgres.HallPostgres)
     return database.engine.config["dsn"]

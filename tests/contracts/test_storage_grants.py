@@ -39,12 +39,15 @@ STAGES: dict[str, tuple[str, ...]] = {
     "CLOSED": ("tender", "close"),
     "FROZEN": ("tender", "close", "freeze"),
     "SCORED": ("tender", "close", "freeze", "scores_committed", "scores_locked"),
+    "ARCHIVED": ("tender", "close", "freeze", "scores_committed", "scores_locked", "contract"),
 }
+LONG_AGO = "2001-01-01T00:00:00.000Z"
 HEADER = """Who may do what in the database, found by trying on a real one (tests/contracts/test_storage_grants.py).
 
 S select  I insert  U update  D delete (I, U, D: of a row that is the caller's own where rows belong to somebody)
 Rows seen only: o own, by a live session · p from publication · c from close · f from freeze · l once scores are locked
-k only the names of the columns of its key · a only after seven days, if never submitted
+e once the archive period has ended · k only the names of the columns of its key · a only after seven days, if never
+submitted. The eraser's U of an event: what is personal, in an archived lot, if an act that says so names it.
 h only of people who go in by this door (I, U, D of account, token, role_grant: in a role of this door)
 """
 
@@ -111,12 +114,17 @@ async def fill(dsn: str) -> None:
                 row["upload"] = row["upload"].replace("segment", "upload")
             if spec.key == ("lot",):
                 row["lot"] = row["lot"].split("-")[0]
+            if spec.name == "tender" and row["lot"] == "ARCHIVED":
+                row["state"] = "contracted"
             await insert(connection, spec, row)
     event = schema.TABLES["event"]
     for lot, kinds in STAGES.items():
         for seq, kind in enumerate(kinds):
             act = {"id": f"{lot} {kind}", "kind": kind, "public": 1, "seq": seq, "tender_id": lot, "actor": "clockwork"}
-            await insert(connection, event, row_of(event, lot, "A") | act)
+            at = {"at": LONG_AGO} if lot == "ARCHIVED" else {}
+            await insert(connection, event, row_of(event, lot, "A") | act | at)
+    said = {"id": "erased", "kind": "erased", "actor": "eraser", "leaf_hash": "y", "body": '{"events":["x"]}'}
+    await insert(connection, event, row_of(event, "ARCHIVED", "A") | said)
     for door, role in DOORS.items():
         for person in (f"in by {door}", f"new at {door}"):
             grant = {"id": f"grant of {person}", "person": person, "organisation": "A", "role": role}
@@ -168,12 +176,12 @@ async def select_mark(tried: Tried, spec: Spec) -> str:
     owned = await tried.rows(f'SELECT * FROM "{spec.name}"', "token of A live") or []
     stale = await tried.rows(f'SELECT * FROM "{spec.name}"', "token of A old") or []
     assert len(stale) == len(bare), "an expired session shows nothing"
-    seen = {key for row in bare if (key := lot_of(spec, row))}
-    mark = next((m for stage, m in zip(STAGES, "SpcFl".replace("F", "f"), strict=True) if stage in seen), "")
+    dropped = spec.name in ("upload", "segment") and "abandoned" in {row[spec.key[0]] for row in bare}
+    seen = {key for row in bare if row[spec.key[0]] != "abandoned" and (key := lot_of(spec, row))}
+    mark = next((m for stage, m in zip(STAGES, "Spcfle", strict=True) if stage in seen), "")
     if spec.name == "account" and 0 < len(bare) < len(DOORS):
         mark = "h"
-    if spec.name in ("upload", "segment") and [row[spec.key[0]] for row in bare] == ["abandoned"]:
-        mark = "a"
+    mark = "a" + mark if dropped and seen <= {"ARCHIVED"} else mark
     if len(owned) > len(bare):
         others = {lot_of(spec, row) for row in owned if foreign(row)}
         assert others <= seen, f"{spec.name}: a session shows rows of another organisation: {others}"
@@ -378,9 +386,9 @@ def test_in_a_rehearsal_an_upload_grows_old_in_the_rehearsals_time(granted: str)
         clock = json.dumps({"now": "2020-01-02T00:00:00.000Z"})
         await owner.execute("INSERT INTO setting VALUES ('demo_clock', $1, 1)", clock)
         connection = await asyncpg.connect(granted, user="hall_eraser")
-        seen = await Tried(connection).rows("SELECT id FROM upload", "")
+        seen = await Tried(connection).rows("SELECT id FROM upload WHERE state = 'open'", "")
         await owner.execute("DELETE FROM setting WHERE name = 'demo_clock'")
-        later = await Tried(connection).rows("SELECT id FROM upload", "")
+        later = await Tried(connection).rows("SELECT id FROM upload WHERE state = 'open'", "")
         await connection.close()
         await owner.close()
         assert (seen, [row["id"] for row in later or []]) == ([], ["abandoned"])

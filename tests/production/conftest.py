@@ -70,7 +70,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         with (
             servers.seaweed(folder / "seaweed") as blobs,
             production(
-                folder / "hall", owner_url=postgres.fresh(), blobs_url=blobs, broker_url=broker.url, seed="production"
+                folder / "hall", owner_url=postgres.fresh(), blobs=blobs, broker_url=broker.url, seed="production"
             ) as hall,
         ):
             hall.start()

@@ -26,7 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from portal.demo import backstage, rehearsal
 from portal.demo.cast import Cast
-from portal.processes import local, routing
+from portal.processes import local, routing, stores
 from portal.processes.local import Plan, Production
 from portal.settings import Settings
 from storage import engine
@@ -148,6 +148,12 @@ class ProductionHall:
                 process.wait()
         self.processes.clear()
 
+    def close(self) -> None:
+        """End everything, the owner's own connection too."""
+        self.stop()
+        asyncio.run_coroutine_threadsafe(self._owner.close(), self._loop).result(60)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
     # -- the stage's backstage: what the superuser sees ----------------------------------------------------------------
 
     def ask(self, fn: Callable[[Unit], Awaitable[T]]) -> T:
@@ -227,7 +233,9 @@ async def _events(unit: Unit) -> int:
 
 
 @contextlib.contextmanager
-def production(path: Path, *, owner_url: str, blobs_url: str, broker_url: str, seed: str) -> Iterator[ProductionHall]:
+def production(
+    path: Path, *, owner_url: str, blobs: servers.Weed, broker_url: str, seed: str, example: Path = EXAMPLE
+) -> Iterator[ProductionHall]:
     """A rehearsal's production hall, prepared and with nginx in front; no process is started yet."""
     entropy = SeededEntropy(seed)
     names = local.port_names()
@@ -235,7 +243,7 @@ def production(path: Path, *, owner_url: str, blobs_url: str, broker_url: str, s
     free = servers.free_ports(2 * len(routing.ENTRIES))
     entries = dict(zip(routing.ENTRIES, free, strict=False))
     secure = dict(zip(routing.ENTRIES, free[len(routing.ENTRIES) :], strict=True))
-    made = asyncio.run(_make(path, owner_url, blobs_url, broker_url, ports, entropy))
+    made = asyncio.run(_make(path, example, owner_url, blobs, broker_url, ports, entropy))
     upstreams: dict[str, list[str]] = {}
     for plan in made.production.plans:
         if plan.listen:
@@ -251,17 +259,23 @@ def production(path: Path, *, owner_url: str, blobs_url: str, broker_url: str, s
         try:
             yield made
         finally:
-            made.stop()
+            made.close()
 
 
 async def _make(
-    path: Path, owner_url: str, blobs_url: str, broker_url: str, ports: Mapping[str, int], entropy: Entropy
+    path: Path,
+    example: Path,
+    owner_url: str,
+    blobs: servers.Weed,
+    broker_url: str,
+    ports: Mapping[str, int],
+    entropy: Entropy,
 ) -> ProductionHall:
     running, cast = await rehearsal.make(
-        path / "hall", EXAMPLE, entropy=entropy, flowing=False, settings=Settings(database_url=owner_url)
+        path / "hall", example, entropy=entropy, flowing=False, settings=Settings(database_url=owner_url)
     )
     passwords = await local.grant(running.database, entropy=entropy)
-    told = local.Servers(owner_url, blobs_url, broker_url, ports)
+    told = local.Servers(owner_url, {name: blobs.url_of(name) for name in stores.RIGHTS}, broker_url, ports)
     made = await local.prepare(running.folder, path, told, passwords=passwords, entropy=entropy)
     await local.share_clock(running.database, path / "clock", offset_ms=0, now=running.world.now())
     hall = running.hall

@@ -25,7 +25,7 @@ def main(folder: Path) -> int:
         with (
             servers.seaweed(folder / "seaweed") as blobs,
             production(
-                folder / "hall", owner_url=postgres.fresh(), blobs_url=blobs, broker_url=broker.url, seed="local"
+                folder / "hall", owner_url=postgres.fresh(), blobs=blobs, broker_url=broker.url, seed="local"
             ) as hall,
         ):
             hall.start()

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 START_SECONDS_MAX = 90.0
+BUCKET = "segments"
+FILES_MAX = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 def free_ports(count: int) -> list[int]:
@@ -87,16 +90,29 @@ class Postgres:
         self._server.cleanup()
 
 
+@dataclass(frozen=True, slots=True)
+class Weed:
+    """A running SeaweedFS: its S3 port, and the secret of every process's key."""
+
+    port: int
+    secrets: Mapping[str, str]
+
+    def url_of(self, process: str) -> str:
+        """The blobs_url of a process, or of the administrator."""
+        return f"s3+http://{process}:{self.secrets[process]}@127.0.0.1:{self.port}/{BUCKET}"
+
+
 @contextlib.contextmanager
-def seaweed(folder: Path) -> Iterator[str]:
-    """A SeaweedFS from its wheel; yields its blobs_url."""
+def seaweed(folder: Path) -> Iterator[Weed]:
+    """A SeaweedFS from its wheel, prepared, with a key a process."""
+    from portal.processes import stores
     from portal.settings import s3_store
     from storage.s3 import S3Blobs
     from storage.world import RealWorld
 
     (folder / "data").mkdir(parents=True)
-    keys = {"credentials": [{"accessKey": "hall", "secretKey": "hall-secret"}], "name": "hall", "actions": ["Admin"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [keys]}))
+    secrets = {name: f"{name}-secret" for name in (stores.ADMINISTRATOR, *stores.RIGHTS)}
+    (folder / "s3.json").write_bytes(stores.identities(BUCKET, secrets))
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     names += ("s3.port", "s3.port.grpc")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -107,17 +123,18 @@ def seaweed(folder: Path) -> Iterator[str]:
         "-volume.max=80", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
-    url = f"s3+http://hall:hall-secret@127.0.0.1:{ports['s3.port']}/segments"
+    weed = Weed(ports["s3.port"], secrets)
     with running(command, folder / "log") as server:
         until = time.monotonic() + START_SECONDS_MAX
         while True:
             try:
-                asyncio.run(S3Blobs(s3_store(url)).prepare(entropy=RealWorld().entropy))
+                store = s3_store(weed.url_of(stores.ADMINISTRATOR))
+                asyncio.run(S3Blobs(store).prepare(entropy=RealWorld().entropy))
                 break
             except Exception:
                 assert server.poll() is None and time.monotonic() < until, (folder / "log").read_text()[-2000:]
                 time.sleep(0.2)
-        yield url
+        yield weed
 
 
 class Valkey:
@@ -222,7 +239,8 @@ def nginx(folder: Path, http: str) -> Iterator[None]:
     config = folder / "nginx.conf"
     config.write_text(
         f"{user}daemon off;\npid {folder / 'pid'};\nerror_log stderr warn;\nworker_processes 1;\n"
-        f"events {{ worker_connections 4096; }}\nhttp {{\n{temporary}{http}}}\n"
+        f"worker_rlimit_nofile {FILES_MAX};\n"
+        f"events {{ worker_connections {FILES_MAX}; }}\nhttp {{\n{temporary}{http}}}\n"
     )
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     with running([program, "-p", str(folder), "-c", str(config), "-e", "stderr"], folder / "log"):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from storage import engine, migrate, schema
+from storage import postgres as storage_postgres
 from storage.ports import Busy
 from storage.unit import Unit
 
@@ -56,7 +57,7 @@ def test_a_writer_that_another_process_keeps_out_is_told_busy_and_may_try_again(
 def test_a_program_ends_although_its_write_was_refused_and_nothing_closed(tmp_path: Path) -> None:
     code = f"""
 import asyncio, sqlite3, pathlib
-from storage import engine, migrate
+from storage import engine, migrate, postgres
 from storage.ports import Busy
 path = pathlib.Path({str(tmp_path / "hall.db")!r})
 async def main():
@@ -106,7 +107,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.servers
 def test_failing_commits_do_not_empty_the_pool(postgres: str) -> None:
     async def scenario() -> None:
-        hall = engine.HallPostgres(postgres, pool_max=2)
+        hall = storage_postgres.HallPostgres(postgres, pool_max=2)
         database = engine.Database(hall)
         await migrate.migrate(database)
         await hall.run_script(

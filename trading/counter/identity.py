@@ -42,7 +42,7 @@ async def of(request: Requested, service: Service, *, anonymous: bool = False) -
     async def look(unit: Unit) -> dict[str, Any] | None:
         return await unit.token.read(token_hash(token))
 
-    row = await service.database.read(look, bearer=token)
+    row = await service.database.glance(look)
     if row is None:
         raise Refused("token_unknown")
     if row["expires"] <= stamp(service.world.now()):

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from crypto.ledger import receipt
 from crypto.refusal import Refused
+from storage.world import stamp
 from trading.journal import Logged
 
 if TYPE_CHECKING:
     from storage.blobs import Blobs
-    from storage.ledger import Ledger
+    from storage.ledger import Inclusion, Ledger
     from storage.unit import Database
     from storage.world import World
     from trading.counter.errands import Errands
@@ -42,7 +43,11 @@ class Service:
     async def receipt(self, logged: Logged, *, bearer: str = "") -> Mapping[str, Any]:
         """The receipt of an event just committed: {"status":"sequenced","event","index","received_at","proof"}, where
         `proof` is the tlog-proof text, or {"status":"pending","event"}."""
-        await self.ledger.wait_for(logged.recorded.event, seconds=RECEIPT_SECONDS_MAX)
+        found = await self.ledger.wait_for(logged.recorded.event, seconds=RECEIPT_SECONDS_MAX)
+        if found is not None and found.awaited and logged.salt_p:
+            # It was made here and placed just now: everything is at hand, and no older checkpoint can have it.
+            told = {"public": dict(logged.act), "confidential": dict(logged.confidential or {})}
+            return _told(logged.recorded.event, told, (logged.salt_p, logged.salt_c), found, stamp(logged.recorded.at))
         return await self.receipt_of(logged.recorded.event, bearer=bearer)
 
     async def receipt_of(self, event: str, *, bearer: str = "") -> Mapping[str, Any]:
@@ -65,18 +70,21 @@ class Service:
             if private
             else {"act": row["body"]}
         )
-        proof = receipt.build(
-            told,
-            bytes.fromhex(row["salt_p"]) if private else None,
-            bytes.fromhex(row["salt_c"]) if private else None,
-            index=included.index,
-            proof=included.proof,
-            checkpoint=included.head.note,
-        )
-        return {
-            "status": "sequenced",
-            "event": event,
-            "index": included.index,
-            "received_at": row["at"],
-            "proof": proof.decode(),
-        }
+        salts = (bytes.fromhex(row["salt_p"]), bytes.fromhex(row["salt_c"])) if private else None
+        return _told(event, told, salts, included, row["at"])
+
+
+def _told(
+    event: str, told: Mapping[str, Any], salts: tuple[bytes, bytes] | None, included: Inclusion, received_at: str
+) -> Mapping[str, Any]:
+    salt_p, salt_c = salts or (None, None)
+    proof = receipt.build(
+        told, salt_p, salt_c, index=included.index, proof=included.proof, checkpoint=included.head.note
+    )
+    return {
+        "status": "sequenced",
+        "event": event,
+        "index": included.index,
+        "received_at": received_at,
+        "proof": proof.decode(),
+    }

@@ -1,0 +1,236 @@
+"""The burst on split processes: prepared submissions on one tender, released at one instant through nginx.
+
+Every receipt is verified offline afterwards, every accepted bid looked for in the tables, and the same rows are
+inserted bare into an empty database of the same server. Clients, proxy, doors, sequencer and database share a machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import bare
+import crowd
+import measure
+from production_hall import Split
+
+sys.path.insert(0, str(measure.ROOT))
+
+from crypto import trust
+from crypto.ledger import receipt
+
+GOAL_SECONDS = 5.0
+CONNECT_AT_ONCE = 50
+ASK_AGAIN_SECONDS = 0.3
+PATIENCE_SECONDS = 300.0
+STORED_MAX = 1000
+BATCH = 250
+VERB = "/api/v1/bidding/submit"
+STATISTICS = """SELECT xact_commit, xact_rollback, deadlocks, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint wal
+    FROM pg_stat_database WHERE datname = current_database()"""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Answer:
+    """What one bidder was told: when it was answered and when it had its receipt, in seconds after the start."""
+
+    accepted: float = 0.0
+    receipt: float = 0.0
+    status: int = 0
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+def table(split: Split, count: int) -> measure.Table:
+    """One burst of `count` submissions."""
+    stored = count <= STORED_MAX
+    told = measure.Table(
+        "production_burst" if count <= STORED_MAX else f"production_burst_{count}",
+        f"Production: the burst of {count:,}",
+        f"{count:,} submissions, prepared and uploaded, sent at one instant on one tender to two replicas of "
+        "the bidders' door behind nginx, each on a connection of its own; PostgreSQL, sequencer and clients are on the "
+        "same machine. While bids are taken the log grows once a second, so no receipt can come sooner."
+        + ("" if stored else " Their segments are not in the store: nothing of a burst reads them."),
+    )
+    lot = split.publish()
+    requests = asyncio.run(_prepare(split, lot, count, stored))
+    before, spent = split.running.ask(_statistics), _cpu(split)
+    answers = _run(_release(split.entries["bidders"], requests))
+    spent = {name: seconds - spent[name] for name, seconds in _cpu(split).items()}
+    time.sleep(1.5)
+    after = split.running.ask(_statistics)
+    anchors = trust.load((split.running.path / "hall" / "trust.json").read_bytes())
+    given = [one for one in answers if one.receipt]
+    for one in given:
+        receipt.verify(one.body["receipt"]["proof"].encode(), anchors)
+    accepted = [one for one in answers if one.status == 200]
+    refused = Counter(str(one.body.get("code", one.status)) for one in answers if one.status != 200)
+    there = split.running.ask(lambda unit: unit.submission.count({"lot": lot}))
+    seconds, rows = asyncio.run(_bare(split))
+    last = max((one.receipt for one in given), default=PATIENCE_SECONDS)
+    told.add(f"last of {count:,} receipts", last, "s", beside="bare inserts of the same rows", beside_value=seconds,
+             goal=GOAL_SECONDS if count <= STORED_MAX else None)  # fmt: skip
+    answered = max((one.accepted for one in accepted), default=PATIENCE_SECONDS)
+    told.add(
+        "accepted a second", len(accepted) / answered, "bids/s", beside="bare inserts", beside_value=rows / seconds
+    )
+    for name in ("accepted", "receipt"):
+        times = sorted(getattr(one, name) for one in (accepted if name == "accepted" else given))
+        for part in (50, 95, 99):
+            value = times[min(len(times) - 1, len(times) * part // 100)] if times else PATIENCE_SECONDS
+            told.add(f"{name}, p{part}", value, "s")
+    told.add(f"refused{f' ({dict(refused)})' if refused else ''}", sum(refused.values()), "bids", goal=0)
+    told.add("accepted without a receipt", len(accepted) - len(given), "bids", goal=0)
+    told.add("accepted and not in the tables, or there and not accepted", abs(there - len(accepted)), "bids", goal=0)
+    rolled = max(0, after["xact_rollback"] - before["xact_rollback"] - sum(refused.values()))
+    told.add("transactions rolled back for a conflict", rolled + after["deadlocks"] - before["deadlocks"], "", goal=0)
+    told.add("transactions per bid, everything counted", (after["xact_commit"] - before["xact_commit"]) / count, "")
+    told.add("write-ahead log per bid", (after["wal"] - before["wal"]) / count / 1024, "KiB")
+    for name, cpu in spent.items():
+        told.add(f"processor time per bid, {name}", 1000 * cpu / count, "ms")
+    return told
+
+
+async def _prepare(split: Split, lot: str, count: int, put: bool) -> list[dict[str, Any]]:
+    async with split.behind() as behind:
+        tender = await crowd.tender_of(behind, lot)
+        companies = await crowd.enlist(behind, count)
+        made: list[dict[str, Any]] = []
+        for start in range(0, count, BATCH):
+            some = companies[start : start + BATCH]
+            bids = [
+                (one, crowd.seal(behind.hall.entropy, lot, tender, one, price_fen=500_000_000 + start + number))
+                for number, one in enumerate(some)
+            ]
+            bodies = await crowd.arrive(behind, lot, bids, put=put)
+            made += [{"token": one.token, "body": body} for one, body in zip(some, bodies, strict=True)]
+        return made
+
+
+async def _bare(split: Split) -> tuple[float, int]:
+    async with split.behind() as behind:
+        rows = await bare.rows(behind.database)
+    return await bare.seconds(Path(), split.postgres.fresh(), rows), len(rows["submission"])
+
+
+async def _statistics(unit: Any) -> dict[str, int]:
+    found = await unit.session._wire.fetch(STATISTICS, [])
+    return dict(found[0])
+
+
+def _cpu(split: Split) -> dict[str, float]:
+    """Seconds of processor time so far, by what spends it."""
+    names = split.running.processes
+    doors = [names[name].pid for name in ("bidders-1", "bidders-2")]
+    postmaster = int((split.postgres.folder / "postmaster.pid").read_text().split()[0])
+    nginx = int((split.running.path / "nginx" / "pid").read_text())
+    return {
+        "doors": sum(map(_seconds, doors)),
+        "PostgreSQL": sum(map(_seconds, _children(postmaster))),
+        "sequencer": _seconds(names["sequencer"].pid),
+        "nginx": sum(map(_seconds, _children(nginx))),
+        "clients": _seconds(os.getpid()),
+    }
+
+
+def _seconds(process: int) -> float:
+    try:
+        told = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(told[11]) + int(told[12])) / TICKS
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def _run(work: Any) -> Any:
+    import uvloop
+
+    return uvloop.run(work)
+
+
+async def _release(url: str, requests: list[dict[str, Any]]) -> list[Answer]:
+    where = urlsplit(url)
+    gate = asyncio.Semaphore(CONNECT_AT_ONCE)
+
+    async def connect(request: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+        body = json.dumps(request["body"]).encode()
+        head = (
+            f"POST {VERB} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {request['token']}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        async with gate:
+            reader, writer = await asyncio.open_connection("127.0.0.1", where.port, limit=1 << 20)
+        return reader, writer, head.encode() + body
+
+    lines = await asyncio.gather(*(connect(request) for request in requests))
+    began = time.perf_counter()
+    for _, writer, data in lines:
+        writer.write(data)
+    work = (
+        _answer(reader, writer, request["token"], where.netloc, began)
+        for (reader, writer, _), request in zip(lines, requests, strict=True)
+    )
+    found = list(await asyncio.gather(*work))
+    for _, writer, _ in lines:
+        writer.close()
+    return found
+
+
+async def _answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str, host: str, began: float
+) -> Answer:
+    answer = Answer()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            answer.status, answer.body = await _read(reader)
+            if answer.status != 200:
+                return answer
+            answer.accepted = time.perf_counter() - began
+            told = answer.body["receipt"]
+            while told["status"] != "sequenced":
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+                path = f"/api/v1/bidding/receipts/{told['event']}"
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+                status, body = await _read(reader)
+                told = body if status == 200 else told
+            answer.body["receipt"] = told
+            answer.receipt = time.perf_counter() - began
+    except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
+        answer.body = {"code": type(error).__name__, **answer.body}
+    return answer
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    status = int(head.split(" ")[1])
+    if "content-length:" in head:
+        data = await reader.readexactly(int(head.split("content-length:")[1].split("\r\n")[0]))
+    else:
+        data = b""
+        while size := int(await reader.readline(), 16):
+            data += await reader.readexactly(size + 2)
+            data = data[:-2]
+        await reader.readline()
+    try:
+        told: dict[str, Any] = json.loads(data)
+    except ValueError:
+        told = {"code": f"http {status}"}
+    return status, told

@@ -1,0 +1,3 @@
+-- The uploads of a lot: what the lock and the eraser look for.
+
+CREATE INDEX "upload_lot" ON "upload" ("lot");

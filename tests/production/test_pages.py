@@ -194,7 +194,9 @@ def test_a_supervisor_reads_the_trail_and_judges_the_full_bundle(people: People)
 def test_an_expert_signs_in_and_sees_the_own_invitations_alone(people: People) -> None:
     lot = people.played.stage.lot
     seated = people.hall.ask(lambda unit: unit.event.find({"lot": lot, "kind": "sign_in"}))
-    login = seated[0]["actor"]
+    room = people.hall.ask(lambda unit: unit.panel.read(lot))
+    assert room is not None
+    login = next(seat["person"] for seat in room["body"]["seats"] if seat["state"] == "signed_in")
     part = next(one.part for one in people.hall.cast.members if one.login == login)
     reader = people.signed_in(part, "expert")
     assert lot in reader.open("/expert").text

@@ -34,7 +34,7 @@ def table(split: Split, seconds: int) -> measure.Table:
     base = split.entries["public"]
     pages = {
         "the style sheet": "/static/kit/style.css", "today": "/", "notices": "/lots", "a tender": f"/lots/{lot}",
-        "its opening hall": f"/lots/{lot}/opening", "the newest checkpoint (API)": "/checkpoint",
+        "its opening hall": f"/lots/{lot}/opening", "the newest checkpoint (API)": "/log/checkpoint",
     }  # fmt: skip
     beside = None
     for name, path in pages.items():

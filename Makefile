@@ -4,7 +4,7 @@ PORT   ?= 8000
 DATA   ?= build/serve
 BIN    := .venv/bin
 
-.PHONY: demo pages check test test-fresh quick sim mutations bench bench-production serve clean lock production-local test-production test-browser
+.PHONY: demo pages tour check test test-fresh quick sim mutations bench bench-production serve clean lock production-local test-production test-browser
 
 demo: .venv/.runtime
 	$(BIN)/tradehall demo --input examples/road-maintenance --out build/demo
@@ -48,9 +48,10 @@ bench-production: .venv/.bench
 	@$(PYTHON) tests/packages.py
 	$(BIN)/python bench/production.py $(PARTS)
 
+# The browser part as `make test` has it, with 300 MB sealed where that has 30, and every pair of language and width.
 test-browser: .venv/.test
 	@$(PYTHON) tests/packages.py
-	$(BIN)/python -m pytest -q -m browser tests/browser
+	TRADEHALL_REAL_SIZE=1 TRADEHALL_WIDTHS=all $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/browser
 
 test-production: .venv/.test
 	@$(PYTHON) tests/packages.py
@@ -58,7 +59,13 @@ test-production: .venv/.test
 
 # Pictures of every page of every door, in both languages, at both widths: build/pages/index.html.
 pages: .venv/.test
+	@$(PYTHON) tests/packages.py
 	PAGES_TO=build/pages $(BIN)/python -m pytest -q tests/browser/test_crawl.py
+
+# The pictures of docs/tour.md, taken by the tests on the way.
+tour: .venv/.test
+	@$(PYTHON) tests/packages.py
+	TOUR_TO=docs/tour TRADEHALL_WIDTHS=all $(BIN)/python -m pytest -q tests/browser/test_journey.py -k "en-1366 or zh-390"
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -12,7 +12,11 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES: dict[str, str] = {"chromium": "chromium", "nginx-light": "nginx", "rabbitmq-server": "rabbitmq-server"}
+PACKAGES: dict[str, str] = {
+    "chromium-headless-shell": "chromium-headless-shell",
+    "nginx-light": "nginx",
+    "rabbitmq-server": "rabbitmq-server",
+}
 """Debian package → a program that it brings."""
 
 

@@ -40,6 +40,7 @@ def pytest(name: str, *arguments: str) -> list[str]:
     return [str(BIN / "python"), "-m", "pytest", "-q", f"--junitxml={REPORTS / name}.xml", *arguments]
 
 
+BROWSER = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 PARTS = [
     Part("packages", 120, [[sys.executable, "tests/packages.py"]]),
     Part("install", 180, [["make", "--no-print-directory", ".venv/.test"]], quick=True),
@@ -72,8 +73,9 @@ PARTS = [
     Part("servers", 480, [pytest("servers", "-m", "servers")]),
     Part("production", 600, [pytest("production", "-m", "production")]),
     Part("simulation", 240, [pytest("simulation", "-m", "simulation")]),
-    # The doors whose tests have run together within the purse; `make test-browser` runs every one.
-    Part("browser", 600, [pytest("browser", "tests/browser/test_expert.py", "tests/browser/test_watch.py")]),
+    # Each file in one process, so that what a file shares is made once; in their order, so that no long one comes last.
+    # A whole tender in pages (test_journey.py) is played by `make test-browser`.
+    Part("browser", 600, [pytest("browser", *BROWSER, "--ignore=tests/browser/test_journey.py", "tests/browser")]),
     Part("demo", 480, [pytest("demo", "-m", "demo")]),
 ]
 NEEDED = ("packages", "install")

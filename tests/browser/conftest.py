@@ -31,7 +31,8 @@ CHROMIUM = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     "--font-render-hinting=none",
 ]  # fmt: skip
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first is the same engine without the window that no test needs: half of the time of every page."""
 WIDTHS = {1366: 768, 390: 844}
 
 
@@ -48,7 +49,9 @@ def chromium() -> Iterator[Browser]:
     """The system's Chromium (tests/packages.py brings it)."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=20_000)  # A machine may be busy; what never comes still fails.
+    from tests.browser.halls import PATIENCE
+
+    expect.set_options(timeout=45_000 * PATIENCE)
     program = next((found for found in map(shutil.which, NAMES) if found), None)
     assert program, "no Chromium: python3 tests/packages.py installs it or says the line that does"
     with sync_playwright() as playwright:
@@ -58,11 +61,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
-    """The stages of one performance, made when first asked for."""
+def stages(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stages]:
+    """The stages of one performance, made when first asked for; processes of one run (`-n 2`) share them."""
     from tests.browser.halls import Stages
 
-    made = Stages(tmp_path_factory.mktemp("stages"))
+    one_of_several = hasattr(request.config, "workerinput")
+    base = tmp_path_factory.getbasetemp()
+    made = Stages((base.parent if one_of_several else base) / "stages", shared=one_of_several)
     yield made
     made.close()
 
@@ -94,18 +99,27 @@ def hall_at(stages: Stages, tmp_path_factory: pytest.TempPathFactory, _copies: I
 def shared_hall_at(
     stages: Stages, tmp_path_factory: pytest.TempPathFactory, _copies: Iterator[int]
 ) -> Iterator[Callable[[str], Hall]]:
-    """`shared_hall_at(stage)`: one copy for the whole session, for tests that only look."""
+    """`shared_hall_at(stage)`: one copy for the whole session, for tests that only look. Nobody watches it: witnesses
+    and trustees who look on and on would cost more than what is tested."""
     opened: dict[str, Hall] = {}
 
     def open_(stage: str) -> Hall:
         if stage not in opened:
             into = tmp_path_factory.getbasetemp() / "halls" / f"{stage}-shared-{next(_copies)}"
-            opened[stage] = stages.open(stage, into)
+            opened[stage] = stages.open(stage, into, watched=False)
         return opened[stage]
 
     yield open_
     for hall in opened.values():
         hall.close()
+
+
+@pytest.fixture(scope="module")
+def watched_hall(stages: Stages, tmp_path_factory: pytest.TempPathFactory, _copies: Iterator[int]) -> Iterator[Hall]:
+    """A hall open for bids with its witnesses and trustees, for one module whose tests each take their own bidder."""
+    opened = stages.open("published", tmp_path_factory.getbasetemp() / "halls" / f"watched-{next(_copies)}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +132,8 @@ def hall(shared_hall_at: Callable[[str], Hall]) -> Hall:
 def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """`visit(lang, width, who="", hall=None, javascript=True)` → a Reader at the front page, signed in as a part of the
     script when `who` names one ("owner", "bidder:02" …). Without `hall` it is the shared one."""
+    from tests.browser import halls
+    from tests.browser import reader as reader_module
     from tests.browser.reader import Reader
 
     readers: list[Reader] = []
@@ -134,13 +150,15 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
         where: Hall = hall or request.getfixturevalue("hall")
         context = chromium.new_context(
             viewport={"width": width, "height": WIDTHS.get(width, 768)},
+            # A tour's pictures of a wide page are small ones.
+            device_scale_factor=0.7 if reader_module.TOUR_TO and width > 600 else 1,
             locale="zh-CN" if lang == "zh" else "en-GB",
             timezone_id="Asia/Shanghai",
             java_script_enabled=javascript,
             color_scheme="dark" if dark else "light",
             accept_downloads=True,
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(45_000 * halls.PATIENCE)
         reader = Reader(context.new_page(), lang, where)
         readers.append(reader)
         reader.arrive()

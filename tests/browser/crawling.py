@@ -73,8 +73,9 @@ class Crawl:
     pages: dict[str, Read] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
-    def run(self, starts: list[str], *, but: frozenset[str] = frozenset()) -> None:
-        """Follow every link from these addresses; forms of address in `but` were seen by another visitor."""
+    def run(self, starts: list[str], *, but: frozenset[str] = frozenset(), only: str = "") -> None:
+        """Follow every link from these addresses; forms of address in `but` were seen by another visitor. With `only`,
+        follow but addresses that contain it: the pages of one tender."""
         waiting = [(one, "start") for one in starts]
         seen: set[str] = set()
         forms: dict[str, int] = {}
@@ -97,7 +98,7 @@ class Crawl:
             read = Read(self.lang)
             read.feed(answer.text)
             self.pages[here] = read
-            waiting += [(link, here) for link in self._inside(read.links, here)]
+            waiting += [(link, here) for link in self._inside(read.links, here) if only in link]
 
     def _inside(self, links: list[str], here: str) -> Iterator[str]:
         for link in links:

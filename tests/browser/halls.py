@@ -9,6 +9,7 @@ whoever looks at pages all day; it is stale as soon as what made it changes.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -39,9 +40,16 @@ from storage.world import RealWorld, SeededEntropy, instant
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "tests/examples/other-road"
-STAGE_SECONDS_MAX = 300
-WAIT_SECONDS_MAX = 60.0
+PATIENCE = int(os.environ.get("TRADEHALL_PATIENCE", "1"))
+"""How many times longer a test waits than on a quiet machine of two cores; what never comes still fails."""
+STAGE_SECONDS_MAX = 300 * PATIENCE
+WAIT_SECONDS_MAX = 60.0 * PATIENCE
+CHALLENGED = timedelta(seconds=301)
+OPENING_LOOKS = 8
+OPENING_PATIENCE_SECONDS = 15.0 * PATIENCE
 DONE = "done"
+LOCK = "playing"
+BUSY = 75
 T = TypeVar("T")
 
 STAGES: Mapping[str, tuple[str, str]] = {
@@ -105,7 +113,7 @@ class Hall:
     def advance(self, by: timedelta) -> None:
         """Move the hall's clock forward."""
         body = {"advance": durations.iso(by)}
-        answer = httpx.post(f"{self.url}/api/v1/demo/clock", json=body, trust_env=False, timeout=30)
+        answer = httpx.post(f"{self.url}/api/v1/demo/clock", json=body, trust_env=False, timeout=30 * PATIENCE)
         assert answer.status_code == 200, answer.text
 
     def move_to(self, at: datetime) -> None:
@@ -120,7 +128,7 @@ class Hall:
     def get(self, path: str, who: str = "") -> Any:
         """What the API answers, to nobody or to a part of the script."""
         headers = {"authorization": f"Bearer {self.who(who).token}"} if who else {}
-        return httpx.get(self.url + path, headers=headers, trust_env=False, timeout=30).json()
+        return httpx.get(self.url + path, headers=headers, trust_env=False, timeout=30 * PATIENCE).json()
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Wait until something is so; the hall works by itself meanwhile."""
@@ -133,6 +141,26 @@ class Hall:
         """Wait until the tender is in one of these states."""
         self.until(lambda: self.state() in states)
 
+    def until_witnessed(self) -> None:
+        """Wait until the witnesses have signed what the log has now: the time to compare runs from their signature."""
+        behind = Beside(self.thread)
+        self.until(lambda: behind.waiting() == 0)
+        size, _ = behind.sizes()
+        self.until(lambda: behind.sizes()[1] >= size)
+
+    def open_bids(self) -> None:
+        """Go on from the freeze: it is witnessed, the time to challenge it passes, the trustees release. A clock that
+        ran ahead of the witnesses must go on, so it does until the bids are open."""
+        for _ in range(OPENING_LOOKS):
+            self.until_witnessed()
+            self.advance(CHALLENGED)
+            end = time.monotonic() + OPENING_PATIENCE_SECONDS
+            while time.monotonic() < end:
+                if self.state() == "opened":
+                    return
+                time.sleep(0.1)
+        raise AssertionError(f"the bids are not open: {self.state()}")
+
     def call(self, act: Callable[[Running], Awaitable[T]]) -> T:
         """Run `act(running)` in the hall's own loop."""
         return self.thread.call(act)
@@ -144,10 +172,14 @@ class Hall:
 
 
 class Stages:
-    """The stages, made in a process of their own as soon as the first is asked for; `at` waits for the one it wants."""
+    """The stages, made in a process of their own as soon as the first is asked for; `at` waits for the one it wants.
 
-    def __init__(self, home: Path) -> None:
+    Several test processes may share one `home`: whoever comes first lets the performance play, all of them wait.
+    """
+
+    def __init__(self, home: Path, *, shared: bool = False) -> None:
         self.home = Path(os.environ.get("HALL_STAGES") or home)
+        self._shared = shared
         self._process: subprocess.Popen[bytes] | None = None
 
     def at(self, stage: str) -> Path:
@@ -155,20 +187,23 @@ class Stages:
         kept = self.home / stage
         end = time.monotonic() + STAGE_SECONDS_MAX
         while not (kept / DONE).exists():
-            if self._process is None:
+            if self._process is None and not playing(self.home):
                 command = [sys.executable, "-m", "tests.browser.halls", str(self.home)]
                 self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            if self._process.poll() is not None and not (kept / DONE).exists():
+            if self._process is not None and self._process.poll() is not None and not (kept / DONE).exists():
                 assert self._process.stderr is not None, "asked for"
-                raise AssertionError(f"the performance ended: {self._process.stderr.read().decode()[-3000:]}")
+                told = self._process.stderr.read().decode()[-3000:]
+                assert self._process.returncode == BUSY, f"the performance ended: {told}"
+                self._process = None
             assert time.monotonic() < end, f"the stage {stage} is not reached"
             time.sleep(0.05)
         return kept
 
     def close(self) -> None:
-        """End a performance that still goes on."""
+        """End a performance that still goes on, unless another test process may wait for its stages."""
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+            if not self._shared:
+                self._process.kill()
             self._process.wait()
 
     def open(self, stage: str, into: Path, *, watched: bool = True) -> Hall:
@@ -191,8 +226,26 @@ class Stages:
         return Hall(url, into, lots[0]["lot"] if lots else "", thread, watchers, cast, accounts(into))
 
 
+def playing(home: Path) -> bool:
+    """Whether a process performs into this folder now."""
+    if not (home / LOCK).exists():
+        return False
+    with (home / LOCK).open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def perform(home: Path) -> None:
-    """Perform the example and leave every stage under `home`."""
+    """Perform the example and leave every stage under `home`; ends with BUSY where somebody else does."""
+    home.mkdir(parents=True, exist_ok=True)
+    held = (home / LOCK).open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(BUSY)
     work = home / "performance"
     shutil.rmtree(work, ignore_errors=True)
     casts: list[Cast] = []

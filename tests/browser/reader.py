@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, expect
 
+from tests.browser.crawling import Read
+
 if TYPE_CHECKING:
     from tests.browser.halls import Account, Hall
 
+PHONE_MAX = 600
+TOUR_TO = os.environ.get("TOUR_TO", "")
+_TAKEN: set[str] = set()
 TOLD_BY_THE_RESPONSE = "Failed to load resource: the server responded with a status of"
 EXPECTED_OF_A_FORM = (401, 403, 409, 422)
 """A page that answers a form or an address with a refusal is a page; anything else that fails is a finding."""
@@ -91,6 +98,25 @@ class Reader:
     def does_not_read(self, zh: str, en: str) -> None:
         """These words stand nowhere on the page."""
         expect(self.page.get_by_text(self.t(zh, en))).to_have_count(0)
+
+    def look(self, name: str, *, phone: bool = False, at: Locator | None = None) -> None:
+        """Look at the page as it stands now, which no crawl reaches: words in the wrong language are findings. `make
+        tour` also takes its picture under this name (with `at` in sight), the first time it is seen; of a phone where
+        that is wanted too."""
+        read = Read(self.lang)
+        read.feed(self.page.content())
+        self._found += [f"in the wrong language at {name}: {words}" for words in sorted(set(read.wrong))]
+        narrow = self.page.viewport_size is not None and self.page.viewport_size["width"] < PHONE_MAX
+        if not TOUR_TO or (narrow and not phone):
+            return
+        path = Path(TOUR_TO) / f"{name}{'.phone' if narrow else ''}.png"
+        if path.stem not in _TAKEN:
+            _TAKEN.add(path.stem)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.page.wait_for_load_state("load")
+            if at is not None:
+                at.first.scroll_into_view_if_needed()
+            self.page.screenshot(path=path, animations="disabled")
 
     def _watch(self, page: Page) -> None:
         page.on("console", self._on_console)

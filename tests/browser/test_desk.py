@@ -15,7 +15,7 @@ import pypdf
 import pytest
 from playwright.sync_api import expect
 
-from bidding.client import identity
+from tests.browser.steps import go_on, sign
 
 if TYPE_CHECKING:
     from tests.browser.halls import Hall
@@ -28,38 +28,11 @@ HOSTILE = "次年道路养护<b>工程</b>{{ 7*7 }}"
 OTHERS = [("en", 1366), ("zh", 390)]
 
 
-def sign(reader: Reader, part: str, folder: Path) -> None:
-    """Save the act, sign it with `tradehall-bidder sign`, hand the signed file in."""
-    page = reader.page
-    expect(reader.heading("核对并签名", "Check and sign")).to_be_visible()
-    # In words, before anything is signed.
-    expect(reader.heading("您将签署的内容", "What you are about to sign")).to_be_visible()
-    reader.reads("签名身份", "Signed as")
-    page.get_by_text(
-        reader.t("用命令行签名(不需要脚本)", "Sign with the command line (no script needed)"), exact=True
-    ).click()
-    with page.expect_download() as saved:
-        reader.button("保存文书 act.json", "Save the act as act.json").click()
-    act, signed = folder / "act.json", folder / "signed.json"
-    saved.value.save_as(act)
-    own = reader.hall.who(part).identity
-    assert own is not None, f"{part} has an identity"
-    signed.unlink(missing_ok=True)
-    identity.sign_file(identity.load(own), act, signed)
-    reader.field("已签名的文书(文件)", "Signed act (file)").set_input_files(signed)
-    reader.button("提交已签名的文书", "Submit the signed act").click()
-
-
-def go_on(reader: Reader) -> None:
-    """To the next step."""
-    reader.button("保存,下一步", "Keep and go on").last.click()
-
-
 @pytest.mark.parametrize(("lang", "width"), COMBINATIONS)
 def test_an_owner_copies_a_tender_publishes_it_and_clarifies(
     visit: Visit, hall_at: Callable[..., Hall], tmp_path: Path, lang: str, width: int
 ) -> None:
-    hall = hall_at("published")
+    hall = hall_at("published", watched=False)
     reader = visit(lang, width, who="owner", hall=hall, javascript=False)
     reader.button("复制为新的招标项目", "Copy as a new tender", exact=False).first.click()
     expect(reader.heading("编制招标项目", "New tender")).to_be_visible()
@@ -127,7 +100,7 @@ def test_an_owner_copies_a_tender_publishes_it_and_clarifies(
 def test_an_owner_awards_and_keeps_two_pages_that_say_why(
     visit: Visit, hall_at: Callable[..., Hall], tmp_path: Path, lang: str, width: int
 ) -> None:
-    hall = hall_at("awardable")
+    hall = hall_at("awardable", watched=False)
     reader = visit(lang, width, who="owner", hall=hall, javascript=False)
     reader.page.get_by_role("article").get_by_role("link").first.click()
     reader.link("定标,发出中标通知书", "Award, and send the award notice").click()
@@ -159,7 +132,7 @@ def test_an_owner_awards_and_keeps_two_pages_that_say_why(
 def test_the_centre_has_rooms_that_two_never_share_and_records_what_it_saw(
     visit: Visit, hall_at: Callable[..., Hall]
 ) -> None:
-    hall = hall_at("published")
+    hall = hall_at("published", watched=False)
     reader = visit("zh", 1366, who="centre", hall=hall, javascript=False)
     reader.link("场地", "Rooms").click()
     reader.field("房间", "Room").fill("开标一室")

@@ -18,7 +18,7 @@ from crypto import release
 from crypto.release import SaysReady
 from portal.demo.watchers import Watchers
 from storage.world import RealWorld, instant
-from tests.browser.test_bidder import PASSPHRASE, check_roster, fill_in, make_key, saved, to_the_lot
+from tests.browser.steps import PASSPHRASE, check_roster, fill_in, make_key, saved, to_the_lot
 
 if TYPE_CHECKING:
     from portal.running import Running

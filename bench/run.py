@@ -90,7 +90,8 @@ def machine() -> str:
     """The machine and the versions, and how busy it was before the table was begun."""
     cpu = re.findall(r"model name\s+: (.*)", Path("/proc/cpuinfo").read_text())
     kib = int(re.findall(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[0])
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    there = {each.metadata["Name"].lower() for each in metadata.distributions()}
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES if name in there)
     load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} cores ({cpu[0] if cpu else platform.machine()}), {kib / (1 << 20):.0f} GiB, "

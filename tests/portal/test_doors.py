@@ -119,7 +119,12 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
     for reader in ("room", "verifier"):
         (hall.path / "keys" / "opening" / reader).mkdir(parents=True)
     ports = {name: 40_000 + at for at, name in enumerate(local.port_names())}
-    servers = local.Servers("postgresql://owner@localhost/none", str(folder / "blobs"), "redis://localhost:1", ports)
+    servers = local.Servers(
+        "postgresql://owner@localhost/none",
+        dict.fromkeys(settings.CLASSES, str(folder / "blobs")),
+        "redis://localhost:1",
+        ports,
+    )
 
     async def build_all() -> dict[str, list[Place]]:
         told = await local.prepare(

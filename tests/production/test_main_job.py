@@ -184,10 +184,11 @@ def test_one_silent_witness_stops_nobody_and_is_told_to_supervision(played: Play
         time.sleep(0.2)
     assert played.hall.sizes()[1] > before, "a quorum of two still cosigns"
     found: list[Any] = []
-    while time.monotonic() < until and not found:
+    while time.monotonic() < until and not any(row["body"]["witness"] == "notary" for row in found):
         found = played.hall.ask(lambda unit: unit.finding.find({"kind": "witness_silent"}))
         time.sleep(0.5)
-    assert {row["body"]["witness"] for row in found} == {"notary"}
+    # The clock jumps days ahead here: a witness that a busy machine kept waiting at that moment is told of as well.
+    assert "notary" in {row["body"]["witness"] for row in found}
     played.show.watchers.silent.clear()
 
 

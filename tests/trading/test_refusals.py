@@ -19,11 +19,12 @@ NOUNS = (
 
 
 def codes_raised(paths: Iterable[Path]) -> set[str]:
-    """Codes after `Refused(`, and those handed to a function that raises them."""
+    """Codes after `Refused(`, those handed to a function that raises them, and those of a `Flaw` in a row."""
     raised: set[str] = set()
     for path in paths:
         text = path.read_text("utf-8")
         raised |= set(re.findall(r'Refused\(\s*"([a-z0-9_]+)"', text))
+        raised |= set(re.findall(r'Flaw\([^"]*(?:"",)?[^"]*(?:COLUMNS\["\w+"\]\[0\], )?"(row_[a-z_]+)"', text))
         raised |= set(re.findall(r'(?:, code=|code: str = |_at_least\(\s*|check_on_time\(\s*)"([a-z0-9_]+)"', text))
         for pair in re.findall(r'"([a-z0-9_]+)" if [a-z_]+ else "([a-z0-9_]+)",\n', text):
             raised |= set(pair)
@@ -46,7 +47,11 @@ def test_words_say_what_is_wrong_in_both_languages() -> None:
         facts = [set(re.findall(r"\{(\w+)\}", words[language])) for language in ("zh", "en")]
         assert re.search(r"[一-鿿]", words["zh"]) and not re.search(r"[一-鿿]", words["en"]), code
         assert facts[1] <= facts[0] | facts[1], code
-        assert words["zh"].endswith("。") and words["en"].endswith("."), code
+        # What ends in a reason that is a sentence itself has its full stop there.
+        ends = [
+            sentence.removesuffix(stop) for sentence, stop in ((words["zh"], "{why_zh}"), (words["en"], "{why_en}"))
+        ]
+        assert ends != [words["zh"], words["en"]] or (words["zh"].endswith("。") and words["en"].endswith(".")), code
 
 
 def test_permission_comes_before_form_and_form_before_the_rules() -> None:

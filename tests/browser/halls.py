@@ -50,6 +50,7 @@ OPENING_PATIENCE_SECONDS = 15.0 * PATIENCE
 DONE = "done"
 LOCK = "playing"
 BUSY = 75
+SNAPSHOT_TRIES = 10
 T = TypeVar("T")
 
 STAGES: Mapping[str, tuple[str, str]] = {
@@ -278,9 +279,16 @@ def perform(home: Path) -> None:
 
 def snapshot(hall: Path, into: Path) -> None:
     """Copy the folder of a hall that is running: what witnesses saw first, the database after it, so that no witness of
-    the copy is ahead of it."""
-    shutil.rmtree(into, ignore_errors=True)
-    shutil.copytree(hall, into, ignore=shutil.ignore_patterns("hall.db*", "lock", "*.new"))
+    the copy is ahead of it. A tile that a witness replaces meanwhile is gone when its turn comes: then all is copied
+    again."""
+    for left in reversed(range(SNAPSHOT_TRIES)):
+        shutil.rmtree(into, ignore_errors=True)
+        try:
+            shutil.copytree(hall, into, ignore=shutil.ignore_patterns("hall.db*", "lock", "*.new"))
+            break
+        except shutil.Error:
+            if not left:
+                raise
     with (
         contextlib.closing(sqlite3.connect(hall / "hall.db")) as there,
         contextlib.closing(sqlite3.connect(into / "hall.db")) as here,

@@ -69,6 +69,7 @@ class Administrator:
     def picture(self, name: str) -> None:
         """What it looks like, for whoever looks at pages; and nothing serious found by axe."""
         page = self.reader.page
+        page.wait_for_load_state("load")  # a heading can be read before the styles are there
         if PICTURES:
             page.screenshot(path=f"{PICTURES}/first-run-{name}-{self.reader.lang}.png", full_page=True)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

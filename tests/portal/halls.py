@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 
 from portal.demo import rehearsal, script
+from portal.demo.backstage import Beside
 from portal.demo.cast import Cast
 from portal.demo.hall_thread import HallThread
 from portal.demo.stage import Stage
@@ -27,6 +29,7 @@ EXAMPLE = ROOT / "tests/examples/other-road"
 VERBS = frozenset({"get", "post", "put", "delete", "patch"})
 NOBODY = "nobody"
 HASH = "0" * 64
+WITNESSED_SECONDS_MAX = 30
 WORKS_FOR = {Role.OWNER: "owner", Role.CENTRE: "centre", Role.SUPERVISOR: "supervisor", Role.BIDDER: "bidder:01"}
 
 
@@ -62,6 +65,13 @@ class Hall:
         if who != NOBODY:
             headers["authorization"] = f"Bearer {self.tokens[who]}"
         return self.http.request(method, path, headers=headers, **options)
+
+    def until_witnessed(self) -> None:
+        """Wait until all that was recorded has its place in the log and a quorum of witnesses cosigned it."""
+        behind, until = Beside(self.thread), time.monotonic() + WITNESSED_SECONDS_MAX
+        while behind.waiting() or behind.sizes()[1] < behind.sizes()[0]:
+            assert time.monotonic() < until, f"not witnessed: {behind.waiting()} wait, sizes {behind.sizes()}"
+            time.sleep(0.05)
 
     def step(self, who: str, does: str, **fields: Any) -> script.Step:
         """A line of a script, now."""

@@ -44,7 +44,8 @@ def typed(page: str) -> dict[str, str]:
 
 
 def seal(hall: Hall, part: str, to: Path) -> Any:
-    """`tradehall-bidder contribute` of a party."""
+    """`tradehall-bidder contribute` of a party, when the witnesses have seen all that there is."""
+    hall.until_witnessed()
     identity = hall.stage.cast.identity(hall.stage.cast.of(part))
     line = ["--server", hall.url, "--identity", str(identity), "contribute", hall.lot, "-o", str(to)]
     return bidder.main(line)
@@ -62,11 +63,14 @@ def test_a_trustees_page_says_what_is_due_and_when_to_drill(hall: Hall) -> None:
         assert page.status_code == 200 and word in page.text
 
 
-def test_three_hand_in_by_file_and_the_centre_closes(hall: Hall, tmp_path: Path) -> None:
+def test_three_hand_in_by_file_and_the_centre_closes(
+    hall: Hall, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lot, stage = hall.lot, hall.stage
     Panel(stage, None, entropy=SeededEntropy("draw pages")).import_register()  # type: ignore[arg-type]
     stage.move_to(stage.now + timedelta(days=1))
-    assert seal(hall, "owner", tmp_path / "early.json") == 1, "no draw is open yet"
+    assert seal(hall, "owner", tmp_path / "early.json") == 1
+    assert "现在没有接收随机数的抽取" in capsys.readouterr().err, "no draw is open yet"
     clients = {login: browser(hall, login) for login, _ in DOORS}
     try:
         owner = clients["owner"]
@@ -80,7 +84,8 @@ def test_three_hand_in_by_file_and_the_centre_closes(hall: Hall, tmp_path: Path)
         with contextlib.closing(browser(hall, "bidder-01")) as stranger:
             assert stranger.get(f"/desk/lots/{lot}/draw").url.path == "/account/sign-in"
 
-        assert seal(hall, "bidder:01", tmp_path / "stranger.json") == 1, "the notice names three keys and no other"
+        assert seal(hall, "bidder:01", tmp_path / "stranger.json") == 1
+        assert "没有把这把密钥列为" in capsys.readouterr().err, "the notice names three keys and no other"
         for login, door in DOORS:
             file = tmp_path / f"{login}.json"
             assert seal(hall, login, file) == 0

@@ -91,7 +91,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Before]:
     hall = open_hall(home / "data", example=marked_example(home / "example"), seed="secrecy")
     told = Before(hall, log)
     try:
-        wait_for_log(hall)
+        hall.until_witnessed()
         told.quiet = reads(hall)
         told.sizes.append(size(hall))
         for number in BIDDING:
@@ -116,17 +116,6 @@ def logins(hall: Hall) -> dict[str, str]:
     asking = {role.value: "" for role in Role} | {NOBODY: "", "bidder-04": ""}
     # The person called `bidder` in the roles works for bidder 01.
     return asking | {f"bidder-{number}": number for number in BIDDING} | {"bidder": "01"}
-
-
-def wait_for_log(hall: Hall) -> None:
-    """Until the notice and what it rests on are in the log: until then its evidence says that they are not."""
-    for _ in range(100):
-        told = hall.ask("GET", f"/api/v1/bidding/lots/{hall.lot}/evidence", who=NOBODY)
-        if told.status_code == 200:
-            return
-        assert told.json()["code"] == "evidence_not_sequenced", told.text
-        time.sleep(0.1)
-    raise AssertionError("the notice was not sequenced within ten seconds")
 
 
 def reads(hall: Hall) -> dict[tuple[str, str], bytes]:

@@ -70,8 +70,9 @@ async def tidy(running: Running) -> None:
 
 async def turn(running: Running) -> int:
     """Do everything that is due now, for every tender; returns how many acts were logged."""
-    await running.restock()
-    return await turn_all(running.database, steps(running))
+    async with running.turning:
+        await running.restock()
+        return await turn_all(running.database, steps(running))
 
 
 async def turn_all(database: Database, work: Sequence[Step]) -> int:
@@ -94,14 +95,14 @@ async def settle(work: Sequence[Step], lot: str) -> int:
     """Let one tender do what it owes until it owes nothing; returns how many acts were logged."""
     done = 0
     for _ in range(ROUNDS_MAX):
-        acts = 0
+        acts, overtaken = 0, False
         for step in work:
             try:
                 acts += await step(lot)
             except Conflict:
-                continue
+                overtaken = True
         done += acts
-        if not acts:
+        if not acts and not overtaken:
             break
     return done
 

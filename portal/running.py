@@ -8,7 +8,7 @@ of them in one process: it proves order to everybody, but secrecy only against t
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
@@ -52,6 +52,8 @@ class Running:
     wake: asyncio.Event
     practice: str = ""
     """Where people practise bidding, '' for nowhere."""
+    turning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever does what is due: the next finds it done, not half done."""
 
     @property
     def hall(self) -> Hall:

@@ -96,8 +96,8 @@ class Performance:
             self._tell_new_acts()
             return
         for _ in range(ROUNDS_MAX):
+            self._flush()  # what waits for its place in the ledger may be what the clockwork waits for
             done = self._behind.turn()
-            self._flush()
             done += self.watchers.poll()
             done += self._panel.attend()
             self._tell_new_acts()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from storage.world import Entropy
 from trading.roles import Role
 
 CONTRIBUTORS = {"centre": 1, "supervisor": 2, "owner": 3}
-SEATS_SECONDS_MAX = 30
 WAITING = frozenset({SeatState.INVITED, SeatState.ACCEPTED})
 
 
@@ -133,7 +131,6 @@ class Panel:
 
     def lock_sheet(self, step: Step) -> None:
         """Every seat fills its sheet and locks it."""
-        self._fill_the_seats()
         numbers = self._bids()
         for seat, person, _ in self._seats():
             server = self._server(seat, person)
@@ -148,14 +145,6 @@ class Panel:
         self._stage.narrate(
             self._stage.now, "五份评分表各自锁定,先承诺、后公开", "all sheets are locked: committed first, shown after"
         )
-
-    def _fill_the_seats(self) -> None:
-        """A member that was replaced a moment ago has its successor invited by the clockwork beside; wait for that."""
-        until = time.monotonic() + SEATS_SECONDS_MAX
-        while any(state is not SeatState.SIGNED_IN for _, _, state in self._seats()) and time.monotonic() < until:
-            self._behind.turn()
-            if not self.attend():
-                time.sleep(0.05)
 
     def sign_report(self, step: Step) -> None:
         """One seat (with a dissent, if it has one), or all that have not signed yet."""

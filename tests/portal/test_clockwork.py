@@ -9,6 +9,7 @@ from typing import Any
 
 from portal import clockwork, public
 from storage import memory
+from storage.ports import Conflict
 from storage.unit import Database, Unit
 
 
@@ -39,6 +40,19 @@ def test_a_tender_whose_work_breaks_does_not_stop_the_others() -> None:
         return await clockwork.turn_all(database, [step]), done
 
     assert asyncio.run(play()) == (1, ["B"])
+
+
+def test_a_step_that_somebody_overtook_is_tried_again_in_the_same_turn() -> None:
+    tried: list[str] = []
+
+    async def step(lot: str) -> int:
+        tried.append(lot)
+        if len(tried) == 1:
+            raise Conflict("planted")
+        return int(len(tried) == 2)
+
+    assert asyncio.run(clockwork.settle([step], "A")) == 1
+    assert tried == ["A", "A", "A"]
 
 
 def test_health_tells_what_the_alarms_found_and_asks_no_database_that_may_be_away() -> None:

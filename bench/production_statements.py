@@ -14,7 +14,7 @@ import crowd
 import measure
 import msgspec
 from production_hall import Behind, Split
-from statements import MEASURED, copies, counting
+from statements import MEASURED, add_means, copies, counting
 
 from bidding import commands
 from storage import postgres
@@ -55,18 +55,7 @@ async def _measure(told: measure.Table, split: Split, lot: str, present: tuple[i
                 spent.update(counted)
                 seconds += clock.seconds
                 there += 1
-            means = {name: spent[name] / MEASURED for name in ("statements", "rows read", "rows written")}
-            means["ms"] = 1000 * seconds / MEASURED
-            before = before or means
-            for name, value in means.items():
-                told.add(
-                    f"{name} per accepted bid, {number:,} present",
-                    value,
-                    "",
-                    beside=f"with {present[0]} present",
-                    beside_value=before[name],
-                    goal=None if name == "ms" else before[name],
-                )
+            before = add_means(told, spent, seconds, present=number, first=present[0], before=before)
 
 
 async def _submit(door: Behind, company: crowd.Company, body: dict[str, Any]) -> None:

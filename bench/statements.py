@@ -70,19 +70,33 @@ async def _measure(told: measure.Table, folder: Path, present: tuple[int, ...]) 
             spent.update(counted)
             seconds += clock.seconds
             there += 1
-        means = {name: spent[name] / MEASURED for name in ("statements", "rows read", "rows written")}
-        means["ms"] = 1000 * seconds / MEASURED
-        before = before or means
-        for name, value in means.items():
-            told.add(
-                f"{name} per accepted bid, {number:,} present",
-                value,
-                "",
-                beside=f"with {present[0]} present",
-                beside_value=before[name],
-                goal=None if name == "ms" else before[name],
-            )
+        before = add_means(told, spent, seconds, present=number, first=present[0], before=before)
     await database.close()
+
+
+def add_means(
+    told: measure.Table,
+    spent: Counter[str],
+    seconds: float,
+    *,
+    present: int,
+    first: int,
+    before: dict[str, float],
+) -> dict[str, float]:
+    """Rows of MEASURED bids with `present` bids there, beside `before` with `first` there; gives the latter."""
+    means = {name: spent[name] / MEASURED for name in ("statements", "rows read", "rows written")}
+    means["ms"] = 1000 * seconds / MEASURED
+    before = before or means
+    for name, value in means.items():
+        told.add(
+            f"{name} per accepted bid, {present:,} present",
+            value,
+            "",
+            beside=f"with {first} present",
+            beside_value=before[name],
+            goal=None if name == "ms" else before[name],
+        )
+    return before
 
 
 async def copies(database: Database, entropy: Entropy, lot: str, count: int) -> None:

@@ -163,16 +163,7 @@ def _check_bid(opening: Opening, shown: Evidence) -> Remarks:
         return remarks
     judged = _judge(opening, shown, 0, secrets)
     if judged.kind != "valid":
-        right = (row["verdict"], row["envelope"], row["code"]) == (judged.kind, 0, judged.code)
-        need(
-            right,
-            "record_of_is",
-            bid=bid,
-            kind=judged.kind,
-            verdict_code=judged.code,
-            event=shown.where,
-            culprit=ROOM,
-        )
+        _need_verdict(shown, judged, 0, "record_of_is")
         return remarks
     need(
         row["verdict"] == "valid" or row["envelope"] == 1,
@@ -288,11 +279,16 @@ def _check_documents(opening: Opening, shown: Evidence, remarks: Remarks) -> Non
             culprit=ROOM,
         )
         return
-    right = (row["verdict"], row["envelope"], row["code"]) == (judged.kind, 1, judged.code)
+    _need_verdict(shown, judged, 1, "documents_of_are")
+
+
+def _need_verdict(shown: Evidence, judged: envelope.Verdict, number: int, otherwise: str) -> None:
+    """The verdict on this envelope is what the opened bytes say."""
+    row = shown.row
     need(
-        right,
-        "documents_of_are",
-        bid=bid,
+        (row["verdict"], row["envelope"], row["code"]) == (judged.kind, number, judged.code),
+        otherwise,
+        bid=shown.bid[:16],
         kind=judged.kind,
         verdict_code=judged.code,
         event=shown.where,

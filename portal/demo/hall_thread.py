@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
+import contextlib
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -16,20 +18,18 @@ T = TypeVar("T")
 START_SECONDS_MAX = 180.0
 
 
-class HallThread:
-    """Serves one hall until `stop`. `call` runs a coroutine function in the hall's own loop and waits for it."""
+class ServingThread(abc.ABC):
+    """A thread that serves something on a free port until `stop`. Who inherits opens it in `_opened`."""
 
-    def __init__(self, open_: Callable[[], Awaitable[Running]], *, port: int = 0) -> None:
-        self._open = open_
-        self._port = port or free_port()
+    def __init__(self, *, port: int = 0) -> None:
+        self.port = port or free_port()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
         self._started: Future[str] = Future()
         self._thread = threading.Thread(target=self._main, name="hall", daemon=True)
-        self.running: Running | None = None
 
     def start(self) -> str:
-        """Start serving; returns the hall's address. Raises what opening and serving raise."""
+        """Start serving; returns the address. Raises what opening and serving raise."""
         self._thread.start()
         return self._started.result(timeout=START_SECONDS_MAX)
 
@@ -39,15 +39,9 @@ class HallThread:
             self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
 
-    def call(self, act: Callable[[Running], Awaitable[T]]) -> T:
-        """Run `act(running)` in the hall's loop and return its result."""
-        assert self._loop is not None and self.running is not None, "started"
-        running = self.running
-
-        async def run() -> T:
-            return await act(running)
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+    @abc.abstractmethod
+    def _opened(self) -> contextlib.AbstractAsyncContextManager[str]:
+        """Opens and serves; gives the address."""
 
     def _main(self) -> None:
         try:
@@ -59,10 +53,34 @@ class HallThread:
 
     async def _serve(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
-        self.running = await self._open()
-        async with serve.serving(self.running, host="localhost", port=self._port) as address:
+        async with self._opened() as address:
             self._started.set_result(address)
             await self._ending.wait()
+
+
+class HallThread(ServingThread):
+    """Serves one hall until `stop`. `call` runs a coroutine function in the hall's own loop and waits for it."""
+
+    def __init__(self, open_: Callable[[], Awaitable[Running]], *, port: int = 0) -> None:
+        super().__init__(port=port)
+        self._open = open_
+        self.running: Running | None = None
+
+    def call(self, act: Callable[[Running], Awaitable[T]]) -> T:
+        """Run `act(running)` in the hall's loop and return its result."""
+        assert self._loop is not None and self.running is not None, "started"
+        running = self.running
+
+        async def run() -> T:
+            return await act(running)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    @contextlib.asynccontextmanager
+    async def _opened(self) -> AsyncIterator[str]:
+        self.running = await self._open()
+        async with serve.serving(self.running, host="localhost", port=self.port) as address:
+            yield address
 
 
 def free_port() -> int:

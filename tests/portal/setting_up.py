@@ -3,13 +3,11 @@ and folder; and a thread that serves the first run."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import json
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from crypto import certificates
 from crypto.certificates import Authority
 from crypto.signing import P256Signer
 from portal import commands
-from portal.demo.hall_thread import free_port
+from portal.demo.hall_thread import ServingThread
 from portal.first_run import doorway
 from portal.first_run.desk import FirstRun
 from portal.settings import Settings
@@ -125,42 +123,19 @@ class Outsiders:
         return path
 
 
-class Served:
+class Served(ServingThread):
     """A first run served from a thread of its own."""
 
     def __init__(self, data: Path) -> None:
-        self.data, self.port = data, free_port()
+        super().__init__()
+        self.data = data
         self.first: FirstRun | None = None
-        self._started: Future[str] = Future()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._main, daemon=True)
 
-    def start(self) -> str:
-        """Start; returns the address. Raises what serving raises."""
-        self._thread.start()
-        return self._started.result(timeout=120)
-
-    def stop(self) -> None:
-        """Stop gently."""
-        if self._loop is not None and self._ending is not None:
-            self._loop.call_soon_threadsafe(self._ending.set)
-        self._thread.join()
-
-    def _main(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            if self._started.done():
-                raise
-            self._started.set_exception(error)
-
-    async def _serve(self) -> None:
-        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+    @contextlib.asynccontextmanager
+    async def _opened(self) -> AsyncIterator[str]:
         made = doorway.serving(self.data, world=RealWorld(), given=Settings(), host="localhost", port=self.port)
         async with made as (address, self.first):
-            self._started.set_result(address)
-            await self._ending.wait()
+            yield address
 
 
 _OUT = threading.Lock()

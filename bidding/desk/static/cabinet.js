@@ -2,12 +2,13 @@
 // performance with their days of validity, and project leaders. Nothing here is ever sent to the hall: which paper goes
 // into which bid is chosen where the bid is sealed. Whoever can use this browser's profile can read them; they are not
 // encrypted. A file of everything can be saved and loaded again, each paper held to its SHA-256.
+import { keeper } from "/sealing/database.js";
 import { equal, fromHex, text, toHex, utf8 } from "/sealing/primitives/bytes.js";
 import { Refused } from "/sealing/primitives/refusal.js";
 import { Sha256 } from "/sealing/primitives/sha256.js";
 
-const DATABASE = "tradehall cabinet";
 const STORE = "things";
+const transaction = keeper("tradehall cabinet", [STORE]);
 const MAGIC = "tradehall cabinet v1\n";
 const INDEX_BYTES_MAX = 4 << 20;
 const SLICE = 4 << 20;
@@ -18,7 +19,7 @@ export const KINDS = ["licence", "qualification", "safety", "person", "performan
 
 /** Everything of an organisation: {papers: [{id, kind, title, number, until, file, size, sha256}], leaders: [{id, name, certificate, until}]}. */
 export async function all(organisation) {
-  const found = (await transaction("readonly", (store) => store.getAll())).filter((each) => each.organisation === organisation);
+  const found = (await transaction(STORE, "readonly", (store) => store.getAll())).filter((each) => each.organisation === organisation);
   const byTitle = (a, b) => (a.title ?? a.name).localeCompare(b.title ?? b.name, "zh");
   return {
     papers: found.filter((each) => each.what === "paper").sort(byTitle),
@@ -41,7 +42,7 @@ export async function addLeader(organisation, { name, certificate, until }) {
 }
 
 /** Forgets one thing for ever. */
-export const remove = (id) => transaction("readwrite", (store) => store.delete(id));
+export const remove = (id) => transaction(STORE, "readwrite", (store) => store.delete(id));
 
 /** How a day of validity stands on a day ("2026-03-24"): "", over, soon (30 days) or good. */
 export function standing(until, on) {
@@ -126,33 +127,10 @@ async function keep(thing) {
   await navigator.storage?.persist?.().catch(() => false);
   const made = { ...thing, id: toHex(crypto.getRandomValues(new Uint8Array(16))) };
   try {
-    await transaction("readwrite", (store) => store.put(made, made.id));
+    await transaction(STORE, "readwrite", (store) => store.put(made, made.id));
   } catch (error) {
     if (error?.name === "QuotaExceededError") throw new Refused("storage_too_small", { bytes: made.size ?? 0, bytes_free: 0 });
     throw error;
   }
   return made;
-}
-
-async function transaction(mode, ask) {
-  const database = await opened();
-  try {
-    return await new Promise((resolve, reject) => {
-      const work = database.transaction(STORE, mode, { durability: "strict" });
-      const asked = ask(work.objectStore(STORE));
-      work.oncomplete = () => resolve(asked.result);
-      work.onabort = work.onerror = () => reject(work.error);
-    });
-  } finally {
-    database.close();
-  }
-}
-
-function opened() {
-  return new Promise((resolve, reject) => {
-    const asked = indexedDB.open(DATABASE, 1);
-    asked.onupgradeneeded = () => asked.result.createObjectStore(STORE);
-    asked.onsuccess = () => resolve(asked.result);
-    asked.onerror = () => reject(asked.error);
-  });
 }

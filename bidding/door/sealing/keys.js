@@ -1,13 +1,13 @@
 // The bidder's key in this browser: P-256, made here, not extractable, kept in IndexedDB; its request and certificate.
 // docs/spec/ledger.md §8. Whoever can run script at this address can sign with the key while the page is open; nobody can
 // carry it away. A browser profile that is deleted takes the key with it: the organisation then enrols a new one.
+import { keeper } from "./database.js";
 import { equal } from "./primitives/bytes.js";
 import { Refused } from "./primitives/refusal.js";
 import { p256Signer } from "./primitives/signing.js";
 import { request as requestOf, fromFile, readSubject, verifyChain } from "./ledger/certificates.js";
 
-const DATABASE = "tradehall";
-const STORES = ["keys", "bids"];
+const transaction = keeper("tradehall", ["keys", "bids"]);
 
 /** Makes the key that signs for an organisation; {id, spki, request: PKCS#10 DER} of a key that waits for its certificate. */
 export async function enrol({ name, uscc }) {
@@ -72,26 +72,3 @@ async function make(id) {
 
 const read = (store, id) => transaction(store, "readonly", (objects) => objects.get(id));
 const write = (store, id, value) => transaction(store, "readwrite", (objects) => objects.put(value, id));
-
-async function transaction(name, mode, ask) {
-  const database = await opened();
-  try {
-    return await new Promise((resolve, reject) => {
-      const work = database.transaction(name, mode, { durability: "strict" });
-      const asked = ask(work.objectStore(name));
-      work.oncomplete = () => resolve(asked.result);
-      work.onabort = work.onerror = () => reject(work.error);
-    });
-  } finally {
-    database.close();
-  }
-}
-
-function opened() {
-  return new Promise((resolve, reject) => {
-    const asked = indexedDB.open(DATABASE, 1);
-    asked.onupgradeneeded = () => STORES.forEach((name) => asked.result.createObjectStore(name));
-    asked.onsuccess = () => resolve(asked.result);
-    asked.onerror = () => reject(asked.error);
-  });
-}

@@ -54,10 +54,7 @@ def release(world: World) -> None:
     for place, index in seats[1:] if world.cheat == "not_all_ready" else seats:
         trustee = hall.trustees[place * 3 + index - 1]
         fields = {
-            "trustee": trustee.name,
-            "lock": place,
-            "index": index,
-            "freeze": world.freeze.leaf,
+            **_seat(world, place, index),
             "checkpoint": {"size": world.ready_size, "root": root},
             "draws": [world.draw_close.leaf],
             "complaints": [],
@@ -66,16 +63,16 @@ def release(world: World) -> None:
         hall.public("ready", fields, [("trustee", trustee.signer)], role="trustee")
     for place, index in seats:
         trustee = hall.trustees[place * 3 + index - 1]
-        fields = {
-            "trustee": trustee.name,
-            "lock": place,
-            "index": index,
-            "freeze": world.freeze.leaf,
-            "shares_hash": world.keep(_shares(world, place, index)),
-        }
+        fields = {**_seat(world, place, index), "shares_hash": world.keep(_shares(world, place, index))}
         hall.public("release", fields, [("trustee", trustee.signer)], role="trustee")
     hall.later(minutes=1)
     _judge(world)
+
+
+def _seat(world: World, place: int, index: int) -> dict[str, Any]:
+    """What every act of the trustee on a seat begins with."""
+    trustee = world.hall.trustees[place * 3 + index - 1]
+    return {"trustee": trustee.name, "lock": place, "index": index, "freeze": world.freeze.leaf}
 
 
 def _shares(world: World, place: int, index: int) -> dict[str, Any]:

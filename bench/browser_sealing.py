@@ -1,6 +1,4 @@
-"""Sealing 300 MB in Chromium beside Python in the same run: MB/s of the whole work and of its parts, and memory.
-
-    python bench/browser_sealing.py [MB]
+"""Sealing 300 MiB in Chromium beside Python in the same run: MB/s of the whole work and of sealing alone, and memory.
 
 The whole work in the browser is what a bidder waits for: reading the file for its hash, sealing, the recovery file
 (Argon2id), and the self-test that opens everything again. Python does the same by its own modules. The browser writes
@@ -19,14 +17,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+import measure
 
-from crypto import signing  # noqa: E402
-from crypto.sealing import body, envelope, header, lock, manifest, recovery  # noqa: E402
-from tests.browser.conftest import CHROMIUM, NAMES  # noqa: E402
-from tests.browser.sealing import open_page, served  # noqa: E402
-from tests.browser.test_sealing import Bidding  # noqa: E402
+sys.path.insert(0, str(measure.ROOT))
+
+from crypto import signing
+from crypto.sealing import body, envelope, header, lock, manifest, recovery
+from tests.browser.conftest import CHROMIUM, NAMES
+from tests.browser.sealing import open_page, served
+from tests.browser.test_sealing import Bidding
 
 SEAL = """async ([name, given]) => {
     const worker = new Worker("/sealing/worker.js", { type: "module" });
@@ -57,26 +56,36 @@ SEAL = """async ([name, given]) => {
 }"""
 
 
-def main() -> int:
-    size = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    with tempfile.TemporaryDirectory() as folder:
+def table(small: bool) -> measure.Table:
+    """The same file by Python and by Chromium."""
+    size = 8 if small else 300
+    made = measure.Table(
+        "browser_sealing",
+        "Sealing in the browser",
+        f"A file of {size} MiB sealed on the bidder's own machine: in Chromium as a page does it, one worker that "
+        "writes to the browser's private file system, and by Python's modules over OpenSSL. *Whole* is what a bidder "
+        "waits for: reading for the hash, sealing, the recovery file (Argon2id), and the self-test that opens "
+        "everything again.",
+    )
+    with tempfile.TemporaryDirectory(dir=measure.ROOT / "build") as folder:
         path = Path(folder) / "技术标.bin"
         block = bytes(range(256)) * 4096
         with path.open("wb") as stream:
             for _ in range(size):
                 stream.write(block)
-        bytes_ = path.stat().st_size
-        python(path, bytes_, Path(folder))
-        browser(path, bytes_, Path(folder))
-    return 0
+        alone, whole = python(path, Path(folder))
+        page, waited, grown = browser(path, Path(folder))
+    million = size * len(block) / 1e6
+    made.add("Chromium, sealing alone", million / page, "MB/s", beside="Python", beside_value=million / alone)
+    made.add("Chromium, whole", million / waited, "MB/s", beside="Python", beside_value=million / whole)
+    made.add("Chromium, the whole of it", waited, "s", beside="Python", beside_value=whole)
+    made.add("Chromium, growth of the page's process", grown, "MiB", beside="the file, MiB", beside_value=size)
+    return made
 
 
-def told(what: str, bytes_: int, seconds: float, more: str = "") -> None:
-    print(f"{what}: {bytes_ / 1e6 / seconds:.0f} MB/s ({seconds:.1f} s for {bytes_ / 1e6:.0f} MB){more}", flush=True)
-
-
-def python(path: Path, bytes_: int, folder: Path) -> None:
-    """The same steps by crypto.sealing: hash, seal to a file, recovery file, open everything again."""
+def python(path: Path, folder: Path) -> tuple[float, float]:
+    """The same steps by crypto.sealing: hash, seal to a file, recovery file, open everything again. Seconds of sealing
+    alone, and of the whole."""
     one = Bidding("bench")
     entropy, spki = one.random.randbytes, signing.spki(one.key.public_key())
     salt, segments = entropy(32), folder / "python.body"
@@ -95,8 +104,7 @@ def python(path: Path, bytes_: int, folder: Path) -> None:
     dek = body.verify_commitment(sealed.header, lock.verify_lock_section(sealed.header, one.roster, sealed.secrets))
     envelope.open_body(sealed.header, dek, stored(segments), spki=spki, lot="L-1", salt=salt)
     ended = time.perf_counter()
-    told("Python, sealing alone", bytes_, done - read)
-    told("Python, whole", bytes_, ended - started, f", of it reading {read - started:.1f} s")
+    return done - read, ended - started
 
 
 def stored(path: Path) -> Iterator[bytes]:
@@ -105,8 +113,9 @@ def stored(path: Path) -> Iterator[bytes]:
             yield segment
 
 
-def browser(path: Path, bytes_: int, folder: Path) -> None:
-    """The page's own worker, the browser's own entropy, files on its private file system."""
+def browser(path: Path, folder: Path) -> tuple[float, float, float]:
+    """The page's own worker, the browser's own entropy, files on its private file system. Seconds of sealing alone, of
+    the whole, and MiB by which the page's process grew."""
     from playwright.sync_api import sync_playwright
 
     one = Bidding("bench")
@@ -121,30 +130,28 @@ def browser(path: Path, bytes_: int, folder: Path) -> None:
         page = open_page(context, address)
         page.evaluate("() => document.body.append(Object.assign(document.createElement('input'), {type: 'file'}))")
         page.set_input_files("input", str(path))
-        watch = Watch(folder / "profile")
+        watch = Watch()
         before = watch.now()
         with watch:
             made = page.evaluate(SEAL, ["bench.bid", given])
         assert made["wrong"] is None, made["wrong"]
-        at = made["at"]
-        told("Chromium, sealing alone", bytes_, (at["sealing"] - at["reading"]) / 1000)
-        phases = {phase: round(ms / 1000, 1) for phase, ms in at.items()}
-        told("Chromium, whole", bytes_, made["seconds"], f", ends of its parts {phases} s, stored in {made['stored']}")
-        print(f"Chromium, memory of its largest process: {before:.0f} MB before, {watch.peak:.0f} MB at the peak")
+        assert made["stored"] == "files", "a bidder's browser writes to its private file system"
         context.close()
+    at = made["at"]
+    return (at["sealing"] - at["reading"]) / 1000, made["seconds"], watch.peak - before
 
 
 class Watch(threading.Thread):
-    """The resident set of the largest renderer of a profile, while it works, MB."""
+    """The resident set of the largest page on this machine, while it works, MiB."""
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.peak, self._over, self._profile = 0.0, threading.Event(), str(profile)
+        self.peak, self._over = 0.0, threading.Event()
 
     def now(self) -> float:
         listed = subprocess.run(["ps", "-eo", "rss,args"], capture_output=True, text=True, check=True).stdout
-        own = [line for line in listed.splitlines() if self._profile in line and "--type=renderer" in line]
-        return max((int(line.split()[0]) / 1024 for line in own), default=0.0)
+        pages = [line for line in listed.splitlines() if "--type=renderer" in line]
+        return max(int(line.split()[0]) / 1024 for line in pages)
 
     def run(self) -> None:
         while not self._over.wait(0.2):
@@ -160,4 +167,4 @@ class Watch(threading.Thread):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    measure.main(table)

@@ -20,7 +20,19 @@ from typing import Any
 
 import measure
 
-NAMES = ("sealing", "upload", "opening", "ledger", "draw", "scoring", "verifying", "burst", "statements", "pages")
+NAMES = (
+    "sealing",
+    "browser_sealing",
+    "upload",
+    "opening",
+    "ledger",
+    "draw",
+    "scoring",
+    "verifying",
+    "burst",
+    "statements",
+    "pages",
+)
 PRODUCTION = ("production_burst", "production_burst_10000", "production_closing", "production_viewers",
               "production_pages", "production_statements")  # fmt: skip
 """Tables that bench/production.py makes; the page shows them after the others."""

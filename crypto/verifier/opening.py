@@ -163,7 +163,16 @@ def _check_bid(opening: Opening, shown: Evidence) -> Remarks:
         return remarks
     judged = _judge(opening, shown, 0, secrets)
     if judged.kind != "valid":
-        _need_verdict(shown, judged, 0, "record_of_is")
+        right = (row["verdict"], row["envelope"], row["code"]) == (judged.kind, 0, judged.code)
+        need(
+            right,
+            "record_of_is",
+            bid=bid,
+            kind=judged.kind,
+            verdict_code=judged.code,
+            event=shown.where,
+            culprit=ROOM,
+        )
         return remarks
     need(
         row["verdict"] == "valid" or row["envelope"] == 1,
@@ -279,16 +288,11 @@ def _check_documents(opening: Opening, shown: Evidence, remarks: Remarks) -> Non
             culprit=ROOM,
         )
         return
-    _need_verdict(shown, judged, 1, "documents_of_are")
-
-
-def _need_verdict(shown: Evidence, judged: envelope.Verdict, number: int, otherwise: str) -> None:
-    """The verdict on this envelope is what the opened bytes say."""
-    row = shown.row
+    right = (row["verdict"], row["envelope"], row["code"]) == (judged.kind, 1, judged.code)
     need(
-        (row["verdict"], row["envelope"], row["code"]) == (judged.kind, number, judged.code),
-        otherwise,
-        bid=shown.bid[:16],
+        right,
+        "documents_of_are",
+        bid=bid,
         kind=judged.kind,
         verdict_code=judged.code,
         event=shown.where,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from crypto.verifier.anchors import Case
 from crypto.verifier.findings import CLOCKWORK, PLATFORM, fail, need
-from crypto.verifier.shown import Act, Bundle
+from crypto.verifier.shown import Act, Bundle, Event
 
 CHINA: Final = timezone(timedelta(hours=8))
 DAY: Final = timedelta(days=1)
@@ -107,7 +107,7 @@ def walk(case: Case, *, until: int | None = None) -> Iterator[tuple[Act, Timelin
                     now.void.append(act)
             case "hold":
                 need(act["ref"] not in now.held, "second_hold_for_one_cause", event=act.leaf, culprit=CLOCKWORK)
-                _check_left(act, now)
+                _check_left(case, act, now)
                 now.held[act["ref"]] = act
             case "resume":
                 _resume(act, now)
@@ -151,14 +151,19 @@ def _admissible(case: Case, act: Act, now: Timeline) -> bool:
     return act.at < now.deadline and any(each.index > act.index for each in silent)
 
 
-def _check_left(act: Act, now: Timeline) -> None:
+def _check_left(case: Case, act: Act, now: Timeline) -> None:
+    """What was left counts from the cause, which may be older than its hold: never less than at the hold, and where
+    the cause is shown never more than then. A second either way is rounding."""
     end = now.deadline if act["stage"] == "bidding" else now.publicity_until
-    need(end is not None, "hold_of_publicity_that_has_not_begun", event=act.leaf, culprit=CLOCKWORK)
-    left = max((end - act.at).total_seconds(), 0) if end is not None else 0
+    if end is None:
+        fail("hold_of_publicity_that_has_not_begun", event=act.leaf, culprit=CLOCKWORK)
+    shown: list[Act | Event] = [*case.bundle.acts, *case.bundle.events]
+    causes = [one.at for one in shown if one.leaf == act["ref"]]
+    least, most = (max((end - at).total_seconds(), 0) for at in (act.at, min([act.at, *causes])))
     need(
-        abs(left - act["left_s"]) <= 1,
+        least - 1 <= act["left_s"] and (not causes or act["left_s"] <= most + 1),
         "seconds_were_left_not",
-        left=int(left),
+        left=int(most if causes else least),
         left_s=act["left_s"],
         event=act.leaf,
         culprit=CLOCKWORK,

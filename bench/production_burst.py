@@ -7,19 +7,17 @@ inserted bare into an empty database of the same server. Clients, proxy, doors, 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import bare
 import crowd
 import measure
+import volley
 from production_hall import Split
 
 sys.path.insert(0, str(measure.ROOT))
@@ -28,25 +26,11 @@ from crypto import trust
 from crypto.ledger import receipt
 
 GOAL_SECONDS = 5.0
-CONNECT_AT_ONCE = 50
-ASK_AGAIN_SECONDS = 0.3
-PATIENCE_SECONDS = 300.0
 STORED_MAX = 1000
 BATCH = 250
-VERB = "/api/v1/bidding/submit"
 STATISTICS = """SELECT xact_commit, xact_rollback, deadlocks, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint wal
     FROM pg_stat_database WHERE datname = current_database()"""
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Answer:
-    """What one bidder was told: when it was answered and when it had its receipt, in seconds after the start."""
-
-    accepted: float = 0.0
-    receipt: float = 0.0
-    status: int = 0
-    body: dict[str, Any] = field(default_factory=dict)
 
 
 def table(split: Split, count: int) -> measure.Table:
@@ -63,7 +47,7 @@ def table(split: Split, count: int) -> measure.Table:
     lot = split.publish()
     requests = asyncio.run(_prepare(split, lot, count, stored))
     before, spent = split.running.ask(_statistics), _cpu(split)
-    answers = _run(_release(split.entries["bidders"], requests))
+    answers = volley.fire(split.entries["bidders"], requests)
     spent = {name: seconds - spent[name] for name, seconds in _cpu(split).items()}
     time.sleep(1.5)
     after = split.running.ask(_statistics)
@@ -75,17 +59,17 @@ def table(split: Split, count: int) -> measure.Table:
     refused = Counter(str(one.body.get("code", one.status)) for one in answers if one.status != 200)
     there = split.running.ask(lambda unit: unit.submission.count({"lot": lot}))
     seconds, rows = asyncio.run(_bare(split))
-    last = max((one.receipt for one in given), default=PATIENCE_SECONDS)
+    last = max((one.receipt for one in given), default=volley.PATIENCE_SECONDS)
     told.add(f"last of {count:,} receipts", last, "s", beside="bare inserts of the same rows", beside_value=seconds,
              goal=GOAL_SECONDS if count <= STORED_MAX else None)  # fmt: skip
-    answered = max((one.accepted for one in accepted), default=PATIENCE_SECONDS)
+    answered = max((one.accepted for one in accepted), default=volley.PATIENCE_SECONDS)
     told.add(
         "accepted a second", len(accepted) / answered, "bids/s", beside="bare inserts", beside_value=rows / seconds
     )
     for name in ("accepted", "receipt"):
         times = sorted(getattr(one, name) for one in (accepted if name == "accepted" else given))
         for part in (50, 95, 99):
-            value = times[min(len(times) - 1, len(times) * part // 100)] if times else PATIENCE_SECONDS
+            value = times[min(len(times) - 1, len(times) * part // 100)] if times else volley.PATIENCE_SECONDS
             told.add(f"{name}, p{part}", value, "s")
     told.add(f"refused{f' ({dict(refused)})' if refused else ''}", sum(refused.values()), "bids", goal=0)
     told.add("accepted without a receipt", len(accepted) - len(given), "bids", goal=0)
@@ -158,79 +142,3 @@ def _children(parent: int) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def _run(work: Any) -> Any:
-    import uvloop
-
-    return uvloop.run(work)
-
-
-async def _release(url: str, requests: list[dict[str, Any]]) -> list[Answer]:
-    where = urlsplit(url)
-    gate = asyncio.Semaphore(CONNECT_AT_ONCE)
-
-    async def connect(request: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
-        body = json.dumps(request["body"]).encode()
-        head = (
-            f"POST {VERB} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {request['token']}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        async with gate:
-            reader, writer = await asyncio.open_connection("127.0.0.1", where.port, limit=1 << 20)
-        return reader, writer, head.encode() + body
-
-    lines = await asyncio.gather(*(connect(request) for request in requests))
-    began = time.perf_counter()
-    for _, writer, data in lines:
-        writer.write(data)
-    work = (
-        _answer(reader, writer, request["token"], where.netloc, began)
-        for (reader, writer, _), request in zip(lines, requests, strict=True)
-    )
-    found = list(await asyncio.gather(*work))
-    for _, writer, _ in lines:
-        writer.close()
-    return found
-
-
-async def _answer(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str, host: str, began: float
-) -> Answer:
-    answer = Answer()
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            answer.status, answer.body = await _read(reader)
-            if answer.status != 200:
-                return answer
-            answer.accepted = time.perf_counter() - began
-            told = answer.body["receipt"]
-            while told["status"] != "sequenced":
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
-                path = f"/api/v1/bidding/receipts/{told['event']}"
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-                status, body = await _read(reader)
-                told = body if status == 200 else told
-            answer.body["receipt"] = told
-            answer.receipt = time.perf_counter() - began
-    except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
-        answer.body = {"code": type(error).__name__, **answer.body}
-    return answer
-
-
-async def _read(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-    status = int(head.split(" ")[1])
-    if "content-length:" in head:
-        data = await reader.readexactly(int(head.split("content-length:")[1].split("\r\n")[0]))
-    else:
-        data = b""
-        while size := int(await reader.readline(), 16):
-            data += await reader.readexactly(size + 2)
-            data = data[:-2]
-        await reader.readline()
-    try:
-        told: dict[str, Any] = json.loads(data)
-    except ValueError:
-        told = {"code": f"http {status}"}
-    return status, told

@@ -83,14 +83,13 @@ def test_a_body_that_is_nonsense_is_refused_with_the_reason(hall: Hall, name: st
 
 
 @pytest.mark.parametrize(
-    ("text", "code"),
-    [("\\ud800", None), ("\\u0000", None), ("x" * 500_000, None), ("", None), ("\\u202e" * 50, None)],
+    "text",
+    ["\\ud800", "\\u0000", "x" * 500_000, "", "\\u202e" * 50],
     ids=["lone surrogate", "NUL", "long", "empty", "bidi override"],
 )
-def test_a_text_that_is_no_text_never_ends_in_an_error(hall: Hall, text: str, code: str | None) -> None:
+def test_a_text_that_is_no_text_never_ends_in_an_error(hall: Hall, text: str) -> None:
     answer = send(hall, f'{{"lot":"{hall.lot}","text":"{text}"}}'.encode())
-    if answer.status_code != 200:
-        problem(answer)
+    assert answer.status_code == 200 or problem(answer)["code"]
 
 
 def test_every_route_with_a_body_refuses_doubled_names_nan_depth_and_lists(hall: Hall) -> None:

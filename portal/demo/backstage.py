@@ -6,6 +6,7 @@ own kind (tests/production). Nothing is done here that changes a tender.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Protocol
 
 from crypto.refusal import Refused
@@ -68,6 +69,22 @@ class Beside:
             return await running.database.read(lambda unit: seats(unit, lot))
 
         return self._hall.call(ask)
+
+
+def until_witnessed(behind: Backstage, *, seconds_max: float) -> bool:
+    """Wait until all that was recorded by now has its place in the log and a quorum of witnesses cosigned it; False if
+    that took longer than `seconds_max`."""
+    until = time.monotonic() + seconds_max
+    while behind.waiting():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    size, _ = behind.sizes()
+    while behind.sizes()[1] < size:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 async def waiting(unit: Unit) -> int:

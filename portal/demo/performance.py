@@ -13,7 +13,7 @@ from typing import Any
 
 from crypto.refusal import Refused
 from portal.demo import mischief
-from portal.demo.backstage import Backstage
+from portal.demo.backstage import Backstage, until_witnessed
 from portal.demo.script import Step
 from portal.demo.stage import Stage
 from portal.demo.stage_bids import Bidders
@@ -76,8 +76,7 @@ class Performance:
         else:
             self._stage.play(step, self._verbs()[step.does])
         if step.does in TOLD_TO_ALL:
-            self._flush()
-            self._until_witnessed()
+            until_witnessed(self._behind, seconds_max=FLUSH_SECONDS_MAX)
         self.settle()
         seen("after", step)
 
@@ -132,14 +131,6 @@ class Performance:
         until = time.monotonic() + FLUSH_SECONDS_MAX
 
         while self._behind.waiting() and time.monotonic() < until:
-            time.sleep(0.05)
-
-    def _until_witnessed(self) -> None:
-        """Wait until a quorum of witnesses cosigned all that is in the ledger now."""
-        until = time.monotonic() + FLUSH_SECONDS_MAX
-
-        wanted, _ = self._behind.sizes()
-        while self._behind.sizes()[1] < wanted and time.monotonic() < until:
             time.sleep(0.05)
 
     def _verbs(self) -> Mapping[str, Callable[[Step], None]]:

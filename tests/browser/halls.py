@@ -27,7 +27,7 @@ import httpx
 
 from portal import durations
 from portal.demo import rehearsal, script
-from portal.demo.backstage import Beside
+from portal.demo.backstage import Beside, until_witnessed
 from portal.demo.cast import Cast
 from portal.demo.hall_thread import HallThread
 from portal.demo.performance import Performance
@@ -144,10 +144,7 @@ class Hall:
 
     def until_witnessed(self) -> None:
         """Wait until the witnesses have signed what the log has now: the time to compare runs from their signature."""
-        behind = Beside(self.thread)
-        self.until(lambda: behind.waiting() == 0)
-        size, _ = behind.sizes()
-        self.until(lambda: behind.sizes()[1] >= size)
+        assert until_witnessed(Beside(self.thread), seconds_max=WAIT_SECONDS_MAX)
 
     def open_bids(self) -> None:
         """Go on from the freeze: it is witnessed, the time to challenge it passes, the trustees release. A clock that

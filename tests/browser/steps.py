@@ -251,6 +251,7 @@ def draw_the_panel(owner: Reader, centre: Reader, supervisor: Reader, name: str,
         reader.link("评标专家抽取", "Draw of the panel").click()
         made, own = folder / f"{part}.json", reader.hall.who(part).identity
         line = ["--server", reader.hall.url, "--identity", str(own), "contribute", reader.hall.lot, "-o", str(made)]
+        reader.hall.until_witnessed()  # The program believes what witnesses have seen.
         assert bidder.main(line) == 0
         reader.reads("此浏览器中没有这把密钥", "This browser does not hold that key")
         reader.field("密封随机数(文件)", "Sealed number (file)").set_input_files(made)

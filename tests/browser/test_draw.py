@@ -52,6 +52,7 @@ def by_file(reader: Reader, part: str, folder: Path) -> None:
     assert own is not None, f"{part} has an identity"
     file = folder / f"{part}.json"
     line = ["--server", reader.hall.url, "--identity", str(own), "contribute", reader.hall.lot, "-o", str(file)]
+    reader.hall.until_witnessed()  # The program believes what witnesses have seen.
     assert bidder.main(line) == 0
     reader.page.get_by_text(reader.t("用命令行(不需要脚本)", "With the command line (no script needed)")).click()
     reader.field("密封随机数(文件)", "Sealed number (file)").set_input_files(file)

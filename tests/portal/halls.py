@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 
 from portal.demo import rehearsal, script
-from portal.demo.backstage import Beside
+from portal.demo.backstage import Beside, until_witnessed
 from portal.demo.cast import Cast
 from portal.demo.hall_thread import HallThread
 from portal.demo.stage import Stage
@@ -68,10 +67,7 @@ class Hall:
 
     def until_witnessed(self) -> None:
         """Wait until all that was recorded has its place in the log and a quorum of witnesses cosigned it."""
-        behind, until = Beside(self.thread), time.monotonic() + WITNESSED_SECONDS_MAX
-        while behind.waiting() or behind.sizes()[1] < behind.sizes()[0]:
-            assert time.monotonic() < until, f"not witnessed: {behind.waiting()} wait, sizes {behind.sizes()}"
-            time.sleep(0.05)
+        assert until_witnessed(Beside(self.thread), seconds_max=WITNESSED_SECONDS_MAX)
 
     def step(self, who: str, does: str, **fields: Any) -> script.Step:
         """A line of a script, now."""

@@ -27,7 +27,7 @@ from experts.pool import Expert
 from experts.room import Attempt, Contribution, Opened, Room
 from storage.unit import Unit
 from storage.world import instant, stamp
-from trading import fold, journal, queries, rosters, tenders
+from trading import fold, journal, lifecycle, queries, rosters, tenders
 from trading.calendar import legal_day
 from trading.hall import Hall
 from trading.journal import Logged, Outcome
@@ -286,11 +286,13 @@ async def _earlier_panels(unit: Unit, lot: str) -> list[set[str]]:
 
 
 async def _open_draw(unit: Unit, tender: Tender) -> Opened:
-    """The room of a lot whose latest draw takes contributions. Raises Refused("draw_not_open")."""
+    """The room of a lot whose latest draw takes contributions. Raises Refused("draw_not_open"): closed, replaced, or of
+    a tender that has ended."""
     opened = await room.load(unit, tender.lot)
     fold.check_not_held(tender, "draw_close")
     attempt = opened.room.attempt
-    if attempt.close is not None or tender.draw_pool != attempt.pool_leaf:
+    over = not lifecycle.ways(tender.state, "draw_close")
+    if over or attempt.close is not None or tender.draw_pool != attempt.pool_leaf:
         raise Refused("draw_not_open", lot=tender.lot)
     return opened
 

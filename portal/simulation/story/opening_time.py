@@ -26,7 +26,7 @@ from portal.simulation.book import Cheat, Sent
 from portal.simulation.keys import Company
 from portal.simulation.story import disturbances
 from portal.simulation.trustees import ANYBODY, Agent
-from trading.lifecycle import State
+from trading.lifecycle import TERMINAL, State
 
 if TYPE_CHECKING:
     from portal.simulation.story.play import Play
@@ -67,6 +67,8 @@ async def draw(play: Play) -> None:
     plan, keys, lot = play.plan, play.keys, play.book.lot
     await play.hall.do(draws.request_draw, draws.RequestDraw(lot), keys.owner.actor)
     await play.step("draw requested")
+    if (await play.tender()).state in TERMINAL:
+        return  # The deadline came meanwhile, and too few had bid.
     if plan.has("bid_as_contribution") and play.book.sent:
         raw = play.book.sent[0].sealed.headers[0].encode()
         cmd = draws.ContributeToDraw(lot, base64.b64encode(raw).decode(), "00" * 64)

@@ -184,6 +184,18 @@ async def test_a_contribution_is_this_draws_this_contributors_and_given_once(sta
         await stage.do(draw.contribute_to_draw, draw.ContributeToDraw(stage.lot, "", ""), stranger)
 
 
+async def test_a_tender_that_has_ended_takes_no_contribution_and_closes_no_draw(stage) -> None:
+    await ready(stage)
+    await stage.request()
+    for role in (Role.SUPERVISOR, Role.OWNER):
+        await stage.contribute(role)
+    await stage.act("terminate", {"reason": "项目取消"}, "owner")
+    with pytest.raises(Refused, match="draw_not_open"):
+        await stage.contribute(Role.CENTRE)
+    with pytest.raises(Refused, match="draw_not_open"):
+        await stage.do(draw.run_draw, draw.RunDraw(stage.lot, "C-003"), stage.actor(Role.CENTRE))
+
+
 async def test_no_draw_before_the_freeze_and_none_below_t_shares(stage) -> None:
     await ready(stage)
     await stage.drawn()

@@ -73,8 +73,7 @@ async def bid(play: Play) -> None:
         try:
             await work()
         except Refused as refused:
-            # A deadline that a hold or an unwitnessed extension left standing may have passed in the meantime.
-            if refused.code not in LATE or play.hall.now < play.book.deadline_at(play.hall.now):
+            if not play.too_late(refused.code):
                 raise
         await play.step(name)
     tender = await play.tender()

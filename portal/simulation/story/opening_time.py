@@ -135,6 +135,8 @@ async def _close(play: Play) -> None:
         play.did("clock_jump")
     play.hall.until(shut + timedelta(seconds=1))
     await play.step("settling")
+    if play.plan.has("early_release") and (await play.tender()).frozen_at is None:
+        await _before_the_freeze(play)
     if play.plan.has("extension_after_close"):
         await _extend_after_close(play)
     play.hall.until(shut + timedelta(seconds=tender.settle_s))
@@ -144,6 +146,13 @@ async def _close(play: Play) -> None:
         await play.step("close, no witness", witnesses=False)
         play.hall.wait(minutes=5)
     await play.step("close")
+
+
+async def _before_the_freeze(play: Play) -> None:
+    """A trustee who asks before the freeze is shown nothing, and its machine releases nothing."""
+    step = await trustees.step(play.hall, play.book.lot, next(iter(play.agents.values())))
+    if isinstance(step, release.SaysReady | release.Releases):
+        play.checker.blame("I3", f"a trustee's machine did {type(step).__name__} before the freeze")
 
 
 async def _extend_after_close(play: Play) -> None:

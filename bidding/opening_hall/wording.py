@@ -23,9 +23,9 @@ PHASES: dict[str, Words] = {
 }
 MEANING: dict[str, Words] = {
     Phase.BIDDING: (
-        "截止时间之前,没有任何人知道有几份投标、谁投了标;投标文件由两把锁的受托人共同保管,谁都打不开。",
-        "Until the deadline nobody knows how many bids there are or whose they are. They stay sealed under two locks; "
-        "no single party can open them.",
+        "截止时间之前,没有任何人知道有几份投标、谁投了标;投标文件由运行组、监督组两把锁共同锁住,谁都打不开。",
+        "Until the deadline nobody knows how many bids there are or whose they are. They stay sealed under two locks, "
+        "the operation group's and the supervision group's; no single party can open them.",
     ),
     Phase.SETTLING: (
         "系统等待截止前已送达的投标全部记入账本,然后关闭投标箱。截止后送达的一律不收。",
@@ -71,16 +71,16 @@ STEPS: dict[str, Words] = {
     "opened": ("公布记录", "Record public"),
 }
 LOCKS: tuple[Words, ...] = (
-    ("第一把锁:运行方", "Lock 1: those who run the tender"),
-    ("第二把锁:监督方", "Lock 2: those who watch it"),
+    ("运行组的锁", "The operation group's lock"),
+    ("监督组的锁", "The supervision group's lock"),
 )
 SEATS: dict[str, Words] = {
     "owner": ("招标人", "owner"),
     "centre": ("交易中心", "trading centre"),
     "notary": ("公证机构", "notary"),
-    "regulator": ("监督部门", "regulator"),
-    "inspector": ("纪检监察", "inspector"),
-    "independent": ("独立第三方", "independent body"),
+    "regulator": ("行业监管部门", "regulator"),
+    "inspector": ("审计或监察机构", "inspector"),
+    "independent": ("独立机构", "independent body"),
 }
 SIGNERS: dict[str, Words] = {"room": ("开标室", "opening room"), "verifier": ("监督方验证机", "supervision's verifier")}
 CONSEQUENCES: dict[str, Words] = {
@@ -108,5 +108,5 @@ HAPPENINGS: dict[str, Words] = {
 
 
 def lock(number: int) -> Words:
-    """The name of a lock by its number, from 0."""
-    return LOCKS[number] if number < len(LOCKS) else (f"第{number + 1}把锁", f"Lock {number + 1}")
+    """The name of a lock by its number in docs/spec/envelope.md §2: that of its group, so that nobody counts locks."""
+    return LOCKS[number] if number < len(LOCKS) else (f"{number} 号锁", f"Lock {number}")

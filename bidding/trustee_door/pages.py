@@ -12,6 +12,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
+from bidding.opening_hall import wording
 from bidding.trustee_door import duties
 from crypto.refusal import Refused
 from storage.unit import Unit
@@ -54,6 +55,7 @@ def routes(pages: Pages) -> list[Any]:
         return pages.show(
             request,
             "trustees.html",
+            w=wording,
             seats=seats,
             witnesses=trust.witnesses,
             quorum=trust.quorum,
@@ -71,7 +73,15 @@ def routes(pages: Pages) -> list[Any]:
         address = str(request.base_url).rstrip("/")
         day = duties.drill_by(due)
         return pages.show(
-            request, "trustee.html", seat=seat, duties=due, address=address, drill_by=day, deeds=DEEDS, why=why
+            request,
+            "trustee.html",
+            w=wording,
+            seat=seat,
+            duties=due,
+            address=address,
+            drill_by=day,
+            deeds=DEEDS,
+            why=why,
         )
 
     return [everybody, one]

@@ -115,7 +115,7 @@ class Reader:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.page.wait_for_load_state("load")
             if at is not None:
-                at.first.scroll_into_view_if_needed()
+                at.first.evaluate("one => one.scrollIntoView({block: 'start', behavior: 'instant'})")
             self.page.screenshot(path=path, animations="disabled")
 
     def _watch(self, page: Page) -> None:

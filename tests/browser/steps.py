@@ -227,6 +227,8 @@ def score_and_lock(reader: Reader, bids: int, points: Mapping[str, Sequence[str]
         given = next(marks for bidder, marks in points.items() if bidder in told)
         for mark, value in zip(reader.page.get_by_role("textbox").all(), given, strict=True):
             mark.fill(value)
+        beside = reader.page.get_by_title(reader.t("投标文件", "Documents of the bid")).content_frame
+        expect(beside.get_by_role("heading", level=1)).to_be_visible()
         reader.look("score", phone=True)
         reader.button("保存,到下一个投标人", "Save and go to the next bidder").click()
         expect(heading).not_to_have_text(told)
@@ -243,9 +245,9 @@ def draw_the_panel(owner: Reader, centre: Reader, supervisor: Reader, name: str,
     owner.reads("已公布专家抽取池", "The pool is published")
     owner.link("评标专家抽取", "Draw of the panel").click()
     owner.field("信任文件 trust.json", "Trust file trust.json").set_input_files(anchors(owner.hall.who("owner")))
-    owner.look("draw")
     owner.button("生成、密封、签名并提交", "Make, seal, sign and hand in").click()
     expect(given(owner)).to_be_visible(timeout=SEALED_MS)
+    owner.look("draw", at=owner.heading("谁已提交", "Who has handed in"))
     for reader, part in ((supervisor, "supervisor"), (centre, "centre")):
         reader.page.get_by_role("link", name=name).first.click()
         reader.link("评标专家抽取", "Draw of the panel").click()

@@ -79,8 +79,9 @@ def read_notice(reader: Reader) -> None:
     """Anybody finds the notice and its time limits."""
     reader.arrive()
     reader.page.get_by_role("link", name=NAME).first.click()
-    expect(reader.heading("法定时限", "Time limits by law")).to_be_visible()
-    reader.look("notice")
+    limits = reader.heading("法定时限", "Time limits by law")
+    expect(limits).to_be_visible()
+    reader.look("notice", at=limits)
 
 
 def watch_the_opening(reader: Reader, deadline: datetime) -> None:
@@ -102,7 +103,7 @@ def watch_the_opening(reader: Reader, deadline: datetime) -> None:
     hall.open_bids()
     for part in PRICES:
         expect(reader.row(hall.who(part).organisation)).to_be_visible(timeout=COMES_MS)
-    reader.look("opened", phone=True)
+    reader.look("opened", phone=True, at=reader.page.get_by_role("table", name=reader.t("开标一览表", "Opening list")))
 
 
 def evaluate(visit: Visit, hall: Hall, lang: str, width: int) -> list[Reader]:

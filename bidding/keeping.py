@@ -21,7 +21,7 @@ from bidding import commands, uploads
 from crypto.refusal import Refused
 from storage import eraser
 from storage.blobs import Blobs, OpenStore
-from storage.ports import AtLeast, Below, In, Row
+from storage.ports import AtLeast, Below, Busy, In, Row
 from storage.unit import Database, Unit
 from storage.world import Entropy, World, instant, stamp
 from trading import retention, tenders
@@ -88,7 +88,7 @@ class Keeper:
     async def _locked(self, id_: str, until: datetime, bearer: str) -> bool:
         try:
             return await uploads.keep(self._database, self._blobs, id_, until=until, bearer=bearer) > 0
-        except (OSError, Refused) as error:
+        except (OSError, Busy, Refused) as error:
             log.info("a lock waits: %s", type(error).__name__)
             return False
 

@@ -144,12 +144,12 @@ class FileBlobs:
             return
         if self.room() < len(data):
             raise Refused("store_full", needed=len(data))
-        if not path.parent.is_dir():
-            path.parent.mkdir(exist_ok=True)
-            _sync_folder(self._folder)
         # The same segment may arrive twice at once: each writer has its own temporary file, the moves agree.
         temporary = path.with_name(f"{path.name}.{os.getpid()}-{next(_WRITERS)}.new")
         try:
+            if not path.parent.is_dir():
+                path.parent.mkdir(exist_ok=True)
+                _sync_folder(self._folder)
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 self._hook(crash.Point.BLOB_OPENED)
@@ -166,7 +166,8 @@ class FileBlobs:
             self._hook(crash.Point.BLOB_RENAMED)
             _sync_folder(path.parent)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                temporary.unlink(missing_ok=True)
             if error.errno in (28, 122):  # ENOSPC, EDQUOT
                 raise Refused("store_full", needed=len(data)) from error
             raise

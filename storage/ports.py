@@ -26,7 +26,7 @@ class Duplicate(Conflict):
 
 
 class Busy(Exception):
-    """The database did not let the transaction through within the time allowed; trying again later is safe."""
+    """The database or the segment store did not let it through within the time allowed; trying again later is safe."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ from storage.sql import Args, Blind, SqlSession, Statements
 
 POOL_MAX = 8
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_BUSY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.TooManyConnectionsError,
+_BUSY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
          asyncpg.LockNotAvailableError)  # fmt: skip
+"""Nothing was changed, and trying again may succeed: a server that ends or begins, a full disk, too many at once."""
 
 
 class PostgresWire:

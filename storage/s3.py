@@ -5,7 +5,9 @@ that takes these bytes once and no others, so no door ever carries a body. A seg
 submitted; then it is locked (COMPLIANCE) until the archive period ends, and nobody shortens that through S3. What was
 never submitted is dropped after seven days. A plain DELETE in a versioned bucket only hides an object, and whoever has
 the keys may lay other bytes over it: reads here look behind both, for the version whose checksum is the name.
-The SDK is synchronous and runs in threads; the pool has time limits and streams are never retried.
+The SDK is synchronous and runs in threads of its own, so that a store that hangs keeps nobody from anything else; the
+pool has time limits and streams are never retried. A store that is away, refuses with 5xx or takes longer than
+`READ_SECONDS` over a byte is Busy: nothing was changed, trying again is safe.
 Whoever has the keys of this store can fill it and hide objects; they cannot change or delete a locked one through S3.
 Whoever reaches SeaweedFS's filer or master ports can: they belong on a closed network (docker-compose.yml).
 """
@@ -15,38 +17,47 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import urllib3
 from minio import Minio
 from minio.commonconfig import COMPLIANCE
-from minio.error import S3Error
+from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.objectlockconfig import ObjectLockConfig
 from minio.retention import Retention
 
 from crypto.refusal import Refused
 from storage import presign
 from storage.blobs import Direct, checked, is_name, require_name
+from storage.ports import Busy
 from storage.world import Entropy, RealWorld
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 CONNECT_SECONDS = 3
-READ_SECONDS = 60
+READ_SECONDS = 10
+"""Between two bytes of an answer: whoever waits for the store waits for a bidder."""
 POOL_MAX = 16
 PRESIGNED = timedelta(hours=1)
 PROOF_LOCKED = timedelta(minutes=5)
 PROOFS = "proof/"
 """Under this prefix lie the objects with which each start proved that the lock holds; later starts sweep them away."""
+PROVED = ("wrong_body_refused", "right_body_taken", "second_put_refused", "checksum_told", "locked_delete_refused")
+"""What every start proves of a store: other bytes than announced are refused, the right ones are taken once, the store
+tells the checksum that it computed, and a locked object is not deleted."""
 ONCE = {"If-None-Match": "*"}
 CHECKSUM_MODE = {"x-amz-checksum-mode": "ENABLED"}
 _CHECKSUM = "x-amz-checksum-sha256"
 _GONE = ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
 _DENIED = "AccessDenied"
+_AWAY = ("InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class S3Blobs:
         self._store = store
         self._bucket = store.bucket
         self._clock = clock or RealWorld().now
+        self._threads = ThreadPoolExecutor(POOL_MAX, thread_name_prefix="store")
         self._http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             maxsize=POOL_MAX,
@@ -112,18 +124,28 @@ class S3Blobs:
             http_client=self._http,
         )
 
-    async def prepare(self, *, entropy: Entropy) -> None:
-        """Makes the bucket with its lock if it is new, then proves on a real object what bids rely on: other bytes are
-        refused, the same are taken once, their checksum is told, and a locked one is not deleted.
+    async def prepare(self, *, entropy: Entropy) -> bool:
+        """Makes the bucket with its lock if it is new (True), then proves on a real object what bids rely on (PROVED).
 
         Refuses `object_lock_missing`, `store_not_conforming` (naming what failed): such a store may not hold bids.
+        Raises Busy while the store does not answer, as everything here does.
         """
-        await asyncio.to_thread(self._prepare)
-        await asyncio.to_thread(self._prove, b"object lock proof " + entropy(32))
+        made = await self._ask(self._prepare)
+        await self._ask(self._prove, b"object lock proof " + entropy(32))
+        return made
+
+    async def check(self, *, entropy: Entropy) -> None:
+        """Proves the same of a bucket that is there, and changes nothing but the proof's own object.
+
+        Refuses `bucket_missing`, `object_lock_missing`, `store_not_conforming`.
+        """
+        if not await self._ask(self._client.bucket_exists, self._bucket):
+            raise Refused("bucket_missing", bucket=self._bucket)
+        await self._ask(self._prove, b"object lock proof " + entropy(32))
 
     async def put(self, name: str, data: bytes) -> None:
         checked(name, data)
-        status, said = await asyncio.to_thread(self._put, name, data, data)
+        status, said = await self._ask(self._put, name, data, data)
         match status:
             case 200 | 412:  # 412: it is there already, under the same hash
                 return
@@ -137,7 +159,7 @@ class S3Blobs:
         return Direct(self._url(self._store.public or self._store.base, require_name(name), name, size), ONCE)
 
     async def read(self, name: str) -> bytes | None:
-        return await asyncio.to_thread(self._read, require_name(name))
+        return await self._ask(self._read, require_name(name))
 
     async def first(self, name: str, count: int) -> bytes | None:
         """The first `count` bytes, unchecked."""
@@ -145,11 +167,11 @@ class S3Blobs:
         def get(version: str, _: int) -> bytes:
             return self._get(name, version, length=count)
 
-        return await asyncio.to_thread(self._first_version, require_name(name), get)
+        return await self._ask(self._first_version, require_name(name), get)
 
     async def size(self, name: str) -> int | None:
         require_name(name)
-        return await asyncio.to_thread(self._first_version, name, lambda _, size: size)
+        return await self._ask(self._first_version, name, lambda _, size: size)
 
     async def keep(self, name: str, until: datetime) -> None:
         require_name(name)
@@ -163,12 +185,12 @@ class S3Blobs:
                     raise
             return True
 
-        if not await asyncio.to_thread(self._first_version, name, lock):
+        if not await self._ask(self._first_version, name, lock):
             raise Refused("segment_missing", segment=name)
 
     async def kept_until(self, name: str) -> datetime | None:
         """The instant until which a stored segment is locked, or None without a lock."""
-        return await asyncio.to_thread(
+        return await self._ask(
             self._first_version, require_name(name), lambda version, _: self._retained(name, version)
         )
 
@@ -176,20 +198,32 @@ class S3Blobs:
         """Removes every version. Refuses `segment_locked` while the lock holds."""
         require_name(name)
         try:
-            return await asyncio.to_thread(self._delete, name)
+            return await self._ask(self._delete, name)
         except S3Error as error:
             if error.code == _DENIED:
                 raise Refused("segment_locked", segment=name) from error
             raise
 
     async def names(self) -> AsyncIterator[str]:
-        listed = await asyncio.to_thread(lambda: list(self._client.list_objects(self._bucket, include_version=True)))
+        listed = await self._ask(lambda: list(self._client.list_objects(self._bucket, include_version=True)))
         for name in sorted({str(one.object_name) for one in listed if not one.is_delete_marker}):
             if is_name(name):
                 yield name
 
-    def _prepare(self) -> None:
-        if not self._client.bucket_exists(self._bucket):
+    async def _ask(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `fn` returns, from a thread of the store's own. Raises Busy when the store is away."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(fn, *args, **kwargs))
+        except (urllib3.exceptions.HTTPError, ServerError, InvalidResponseError) as error:
+            raise Busy(f"the object store does not answer: {type(error).__name__}") from error
+        except S3Error as error:
+            if error.code not in _AWAY:
+                raise
+            raise Busy(f"the object store refuses: {error.code}") from error
+
+    def _prepare(self) -> bool:
+        made = not self._client.bucket_exists(self._bucket)
+        if made:
             self._client.make_bucket(self._bucket, object_lock=True)
         try:
             # No lock by default: what was never submitted is nobody's record and goes after seven days.
@@ -199,6 +233,7 @@ class S3Blobs:
                 raise
             # An existing bucket that was made without the lock can never have one.
             raise Refused("object_lock_missing", bucket=self._bucket) from error
+        return made
 
     def _prove(self, proof: bytes) -> None:
         name = PROOFS + sha256(proof).hexdigest()
@@ -209,16 +244,22 @@ class S3Blobs:
                 if error.code != _DENIED:  # a start of the last minutes; a later one sweeps it
                     raise
         wrong = bytes([proof[0] ^ 1]) + proof[1:]
-        self._conforms("wrong_body_refused", self._put(name, proof, wrong)[0] in (400, 403))
-        self._conforms("right_body_taken", self._put(name, proof, proof)[0] == 200)
-        self._conforms("second_put_refused", self._put(name, proof, proof)[0] == 412)
+        wrong_body, right_body, second_put, told_sum, _ = PROVED
+        self._conforms(wrong_body, self._put(name, proof, wrong)[0] in (400, 403))
+        self._conforms(right_body, self._put(name, proof, proof)[0] == 200)
+        self._conforms(second_put, self._put(name, proof, proof)[0] == 412)
         told = self._client.stat_object(self._bucket, name, extra_headers=dict(CHECKSUM_MODE))
-        self._conforms("checksum_told", _checksum(told) == sha256(proof).hexdigest())
+        self._conforms(told_sum, _checksum(told) == sha256(proof).hexdigest())
         until = self._clock() + PROOF_LOCKED
+        lock = Retention(COMPLIANCE, until)
         try:
-            self._client.set_object_retention(
-                self._bucket, name, Retention(COMPLIANCE, until), version_id=told.version_id
-            )
+            self._client.set_object_retention(self._bucket, name, lock, version_id=told.version_id)
+        except S3Error as error:
+            # Whoever may not lock has proved nothing; what knows no lock says so in words of its own.
+            if error.code == _DENIED or error.code in _AWAY:
+                raise
+            raise Refused("object_lock_missing", bucket=self._bucket) from error
+        try:
             self._client.remove_object(self._bucket, name, version_id=told.version_id)
         except S3Error as error:
             if error.code == _DENIED:
@@ -248,7 +289,7 @@ class S3Blobs:
         url = self._url(self._store.base, key, sha256(announced).hexdigest(), len(announced))
         response = self._http.request("PUT", url, body=data, headers=ONCE)
         if response.status >= 500 and response.status != 507:
-            raise OSError(f"the object store answered {response.status}: {response.data[:200]!r}")
+            raise Busy(f"the object store answered {response.status}: {response.data[:200]!r}")
         return response.status, response.data[:200]
 
     def _read(self, name: str) -> bytes | None:

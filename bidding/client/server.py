@@ -24,6 +24,10 @@ TIMEOUT_SECONDS = 60.0
 BUSY = frozenset({502, 503, 504})
 THERE_ALREADY, EXPIRED = 412, 403
 ADDRESS_EXPIRED = "address_expired"
+STORE_AWAY = (
+    "存储暂不接收分段，已到达的不会丢失，请稍后再次运行同一命令 / "
+    "the store takes no segments now; what arrived is kept: run the same command again"
+)
 
 
 class Server:
@@ -109,12 +113,12 @@ class Server:
         try:
             response = self._http.put(url, content=data, headers=dict(headers))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{_origin(url)}: {error or type(error).__name__}") from error
+            raise Unreachable(f"{_origin(url)}: {error or type(error).__name__}. {STORE_AWAY}") from error
         if response.is_success or response.status_code == THERE_ALREADY:
             return
         if response.status_code == EXPIRED:
             raise Told(_words(f"HTTP {response.status_code}", code=ADDRESS_EXPIRED))
-        raise Unreachable(f"{_origin(url)}: HTTP {response.status_code}")
+        raise Unreachable(f"{_origin(url)}: HTTP {response.status_code}. {STORE_AWAY}")
 
     def now(self) -> str:
         """The hall's clock as text; only for a rehearsal, where clients have no clock of their own. A hall that calls
@@ -141,7 +145,7 @@ class Server:
 
     def _check(self, response: httpx.Response) -> None:
         if response.status_code in BUSY:
-            raise Unreachable(f"{self.url}: HTTP {response.status_code}")
+            raise Unreachable(f"{self.url}: HTTP {response.status_code}. {_said(response)}")
         if response.is_error:
             raise Told(_problem(response))
 
@@ -172,6 +176,12 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     if not isinstance(problem, dict) or "code" not in problem:
         return _words(f"HTTP {response.status_code}", code="http_error")
     return problem
+
+
+def _said(response: httpx.Response) -> str:
+    """The words of whoever is busy, Chinese and English; '' when it has none."""
+    message = _problem(response).get("message")
+    return f"{message['zh']} / {message['en']}" if isinstance(message, dict) and {"zh", "en"} <= set(message) else ""
 
 
 def _words(text: str, *, code: str) -> dict[str, Any]:

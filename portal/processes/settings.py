@@ -259,6 +259,16 @@ class Migrate:
     may."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Administrator:
+    """store: run by hand before the processes, and whenever somebody doubts. Whoever controls this can do everything
+    in the store that no lock forbids; they cannot delete or shorten what was submitted, nor read it."""
+
+    blobs_url: str
+    """`s3://key:secret@host:port/bucket` (`s3+http://` without TLS), the store administrator's key, which no process
+    has. Whoever controls it can withhold ciphertext; they cannot read it, nor delete it under its lock."""
+
+
 def told(kind: type, path: str | None, environment: Mapping[str, str]) -> dict[str, Any]:
     """What a file and the environment say to a settings class."""
     return {**_of_file(Path(path) if path else None), **_of_environment(kind, environment)}

@@ -164,7 +164,7 @@ def test_what_was_never_submitted_can_be_dropped(seaweed: s3.Store) -> None:
 
 @pytest.mark.servers
 def test_each_start_sweeps_the_proofs_of_earlier_ones(seaweed: s3.Store) -> None:
-    later = datetime.now(UTC) - s3.PROOF_LOCKED + timedelta(seconds=1)
+    later = datetime.now(UTC) - s3.PROOF_LOCKED + timedelta(seconds=4)
     short = s3.S3Blobs(seaweed, clock=lambda: later)
     client, entropy = short._client, RealWorld().entropy
 
@@ -174,7 +174,7 @@ def test_each_start_sweeps_the_proofs_of_earlier_ones(seaweed: s3.Store) -> None
 
     asyncio.run(short.prepare(entropy=entropy))
     before = proofs()
-    time.sleep(1.5)
+    time.sleep(4.5)
     asyncio.run(s3.S3Blobs(seaweed).prepare(entropy=entropy))
     assert len(before - proofs()) == 1, "the one whose lock has ended"
 

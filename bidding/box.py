@@ -115,10 +115,12 @@ def accept(
     stored: Sequence[Stored | None],
     trusted: Certified,
     now: datetime,
+    sealed: tuple[Header, ...] | None = None,
 ) -> Accepted:
-    """Take a bid, or raise the first refusal of the list above. `now` is received_at, one reading of the clock."""
+    """Take a bid, or raise the first refusal of the list above. `now` is received_at, one reading of the clock.
+    `sealed` is what `parse` made of the offer's headers, where that was asked before."""
     check_open(lot, now=now)
-    sealed = parse(offer.headers)
+    sealed = parse(offer.headers) if sealed is None else sealed
     for each in sealed:
         if each.tender_id != lot.terms.tender_id:
             raise Refused("bid_for_another_lot", tender_id=each.tender_id.hex(), expected=lot.terms.tender_id.hex())
@@ -169,12 +171,17 @@ def parse(raw: Sequence[bytes]) -> tuple[Header, ...]:
     return tuple(parsed)
 
 
-def digest_of(raw: Sequence[bytes]) -> bytes | None:
-    """D of these headers, by which the same bid handed in again is known; None when they do not parse."""
+def parsed(raw: Sequence[bytes]) -> tuple[Header, ...] | None:
+    """The same, None where they do not parse: what is refused is told when its turn comes."""
     try:
-        return headers.submit_digest(parse(raw))
+        return parse(raw)
     except Refused:
         return None
+
+
+def digest_of(sealed: Sequence[Header] | None) -> bytes | None:
+    """D of these headers, by which the same bid handed in again is known; None where they did not parse."""
+    return None if sealed is None else headers.submit_digest(sealed)
 
 
 def check_certificate(certificate: bytes, *, organisation: str, trusted: Certified, now: datetime) -> Subject:

@@ -87,7 +87,8 @@ async def take(
     """
     actor.must(Permission.BID_SUBMIT, now=now)
     offer = _offer(cmd)
-    digest = box.digest_of(offer.headers)
+    sealed = box.parsed(offer.headers)
+    digest = box.digest_of(sealed)
     rows = await uploads.owned(unit, cmd.uploads, actor=actor) if len(cmd.uploads) <= ENVELOPES_MAX else []
     if not rows or len(rows) != len(cmd.uploads):
         known = await _known(unit, digest, actor)
@@ -95,14 +96,9 @@ async def take(
             return Outcome((known,), receipt=True), None
         if not 1 <= len(cmd.uploads) <= ENVELOPES_MAX:
             raise Refused("bid_upload_incomplete", rule="E-37", envelopes=len(cmd.headers), uploads=len(cmd.uploads))
-        there = {row["id"] for row in rows}
-        raise Refused("upload_unknown", upload=next(each for each in cmd.uploads if each not in there))
+        ids = {row["id"] for row in rows}
+        raise Refused("upload_unknown", upload=next(each for each in cmd.uploads if each not in ids))
     lot = rows[0]["lot"]
-    newest = await unit.submission.find(_own(lot, actor), order=("-bid_version",), limit=1)
-    if newest:
-        known = await _known(unit, digest, actor)
-        if known is not None:
-            return Outcome((known,), receipt=True), None
     complete = await uploads.complete(unit, rows)
     if look is not None and not all(complete.values()):
         now = await look(rows)
@@ -110,22 +106,48 @@ async def take(
         complete = await uploads.complete(unit, rows)
     # Whoever freezes the lot seizes it: no bid slips in behind, and bids do not wait for each other.
     await unit.share(lot)
-    held = await tenders.load(unit, lot)
+    there, newest, withdrawn, revocations = await unit.firsts(
+        ("tender", {"lot": lot}, ()),
+        ("submission", _own(lot, actor), ("-bid_version",)),
+        ("withdrawal", _own(lot, actor), ("-bid_version",)),
+        ("setting", {"name": REVOCATIONS}, ()),
+    )
+    if newest is not None:
+        known = await _known(unit, digest, actor)
+        if known is not None:
+            return Outcome((known,), receipt=True), None
+    held = tenders.held(there, lot)
     terms = await lots.terms(unit, held.tender)
     deadline = (await lots.deadlines(unit, held.tender, terms, now=now, hall=hall)).deadline
-    withdrawn = await unit.withdrawal.find(_own(lot, actor), order=("-bid_version",), limit=1)
     accepted = box.accept(
         offer,
         lot=box.Lot(terms, held.tender.state, deadline),
         organisation=actor.organisation,
-        history=History(*(found[0]["bid_version"] if found else 0 for found in (newest, withdrawn))),
+        history=History(*(found["bid_version"] if found else 0 for found in (newest, withdrawn))),
         stored=[uploads.stored(row, complete[row["id"]]) if row["lot"] == lot else None for row in rows],
-        trusted=await _trusted(unit, hall, offer.certificate),
+        trusted=_trusted(revocations, hall, offer.certificate),
         now=now,
+        sealed=sealed,
     )
     around = await _around(unit, hall, actor.organisation, held.tender.agent)
     keys.check_unrevoked_in(around.get(actor.organisation), offer.certificate, now=now)
     box.check_bidder(_graph(around, hall, actor.organisation), actor.organisation, agent=held.tender.agent)
+    admitted = accepted.admission
+    row = {
+        "lot": lot,
+        "organisation": actor.organisation,
+        "bid_version": admitted.version,
+        "received_at": stamp(now),
+        "digest": admitted.digest.hex(),
+    }
+    told = {
+        "bid": admitted.bid_id.hex(),
+        "headers": cmd.headers,
+        "signature": cmd.signature,
+        "salt": cmd.salt,
+        "certificate": cmd.certificate,
+        "uploads": cmd.uploads,
+    }
     logged = await journal.private_act(
         unit,
         hall=hall,
@@ -136,28 +158,10 @@ async def take(
         actor=actor,
         now=now,
         rule="E-36",
+        beside=lambda act: {"submission": {"id": act.event, **row, "body": {"leaf": act.leaf_hash, **told}}},
     )
-    row = {
-        "id": logged.recorded.event,
-        "lot": lot,
-        "organisation": actor.organisation,
-        "bid_version": accepted.admission.version,
-        "received_at": stamp(now),
-        "digest": accepted.admission.digest.hex(),
-    }
-    told = {
-        "leaf": logged.leaf,
-        "bid": accepted.admission.bid_id.hex(),
-        "headers": cmd.headers,
-        "signature": cmd.signature,
-        "salt": cmd.salt,
-        "certificate": cmd.certificate,
-        "uploads": cmd.uploads,
-    }
-    await unit.submission.insert({**row, "body": told})
     await uploads.submitted(unit, rows)
-    outcome = Outcome((logged,), receipt=True, result={"bid": told["bid"], "version": row["bid_version"]})
-    return outcome, held.tender
+    return Outcome((logged,), receipt=True, result={"bid": told["bid"], "version": admitted.version}), held.tender
 
 
 async def withdraw(cmd: WithdrawBid, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
@@ -180,7 +184,7 @@ async def withdraw(cmd: WithdrawBid, *, actor: Actor, now: datetime, unit: Unit,
         digest=bytes.fromhex(found[0]["digest"]) if found else None,
         signature=box.unhex(cmd.signature, "signature"),
         certificate=certificate,
-        trusted=await _trusted(unit, hall, certificate),
+        trusted=_trusted(await unit.setting.read(REVOCATIONS), hall, certificate),
         now=now,
     )
     fields = {"version": cmd.version, "d": found[0]["digest"], "bid": found[0]["body"]["bid"]}
@@ -258,9 +262,8 @@ def _own(lot: str, actor: Actor) -> dict[str, str]:
     return {"lot": lot, "organisation": actor.organisation}
 
 
-async def _trusted(unit: Unit, hall: Hall, certificate: bytes) -> Certified:
-    """The roots, and the revocation list of the certificate's issuer where the hall keeps one."""
-    row = await unit.setting.read(REVOCATIONS)
+def _trusted(row: Row | None, hall: Hall, certificate: bytes) -> Certified:
+    """The roots, and of the hall's revocation lists (the setting of that name) that of the certificate's issuer."""
     if row is None:
         return Certified(hall.trust.ca_roots)
     certificates.read_subject(certificate)

@@ -168,7 +168,7 @@ class HallSQLite(SQLiteEngine):
         async with LaneTransaction(self, writes=write) as transaction:
             yield SqlSession(transaction.connection, self._texts)
 
-    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
+    def begin(self, *, write: bool, bearer: str, ahead: bool = False) -> AbstractAsyncContextManager[Session]:
         """A transaction. The bearer does not matter here: whoever has the file has all of it."""
         return self._begin(write)
 

@@ -76,17 +76,7 @@ class Ledger:
         """The newest checkpoint that a quorum of these anchors' witnesses cosigned; None while there is none. While
         the log grows every second, it is the one before the newest: what a client can believe."""
 
-        async def look(unit: Unit) -> Head | None:
-            rows = await unit.cosignature.find(order=("-size",), limit=RECENT_CHECKPOINTS)
-            for size in dict.fromkeys(row["size"] for row in rows):
-                head = await head_at(unit, size)
-                if head is not None and note.is_quorum(
-                    note.verify_cosignatures(head.note, anchors.witnesses), anchors.quorum
-                ):
-                    return head
-            return None
-
-        return await self._database.read(look)
+        return await self._database.read(lambda unit: _witnessed(unit, anchors))
 
     async def tile(self, path: str) -> bytes | None:
         """The bytes under a tlog-tiles path (`tile/0/000.p/5`, `tile/entries/000`), or None where the log has none.
@@ -108,6 +98,17 @@ class Ledger:
         """
         return await self._database.read(lambda unit: self._inclusion(unit, event, size))
 
+    async def best(self, unit: Unit, event: str, anchors: note.Anchors) -> Inclusion | None:
+        """Where an event stands, within a unit: under the checkpoint that `witnessed` tells where that has it, else
+        under the newest. None while it is not sequenced."""
+        placed = await unit.ledger.find({"pending": event}, limit=1)
+        if not placed:
+            return None
+        head = await _witnessed(unit, anchors)
+        if head is None or placed[0]["idx"] >= head.size:
+            head = await newest_head(unit)
+        return await self._prove(unit, placed[0], head) if head and placed[0]["idx"] < head.size else None
+
     async def wait_for(self, event: str, *, seconds: float) -> Inclusion | None:
         """What a door does after its commit: waits until the event is included, at most `seconds` long.
 
@@ -126,7 +127,7 @@ class Ledger:
             async with asyncio.timeout(seconds):
                 return await waiting
         except TimeoutError:
-            return await self.inclusion(event)
+            return await self._database.read(lambda unit: self._inclusion(unit, event, None), ahead=True)
         finally:
             waiting.cancel()
             left = [one for one in self._waiting.pop(event, []) if one is not waiting]
@@ -205,7 +206,8 @@ class Ledger:
         while self._waiting:
             asked, self._unasked = self._unasked, []
             try:
-                await self._database.read(lambda unit, asked=asked: self._hand_out(unit, asked))  # type: ignore[misc]
+                # Ahead of those who wait for a connection: whose receipts come late asks for them again one by one.
+                await self._database.read(lambda unit, asked=asked: self._hand_out(unit, asked), ahead=True)  # type: ignore[misc]
             except BaseException:
                 self._unasked = [*asked, *self._unasked]
                 raise
@@ -313,6 +315,15 @@ async def head_at(unit: Unit, size: int) -> Head | None:
     """The checkpoint of exactly this size within a unit."""
     row = await unit.checkpoint.read(size)
     return await _head(unit, row) if row else None
+
+
+async def _witnessed(unit: Unit, anchors: note.Anchors) -> Head | None:
+    rows = await unit.cosignature.find(order=("-size",), limit=RECENT_CHECKPOINTS)
+    for size in dict.fromkeys(row["size"] for row in rows):
+        head = await head_at(unit, size)
+        if head is not None and note.is_quorum(note.verify_cosignatures(head.note, anchors.witnesses), anchors.quorum):
+            return head
+    return None
 
 
 async def tile_hashes(unit: Unit, level: int, number: int, width: int) -> list[bytes]:

@@ -48,7 +48,7 @@ class MemoryEngine:
         self.unsequenced: dict[str, None] = {}
         self._lock = asyncio.Lock()
 
-    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
+    def begin(self, *, write: bool, bearer: str, ahead: bool = False) -> AbstractAsyncContextManager[Session]:
         return self._begin(write)
 
     @asynccontextmanager
@@ -180,6 +180,14 @@ class _MemorySession:
         for name in reversed((*order, *spec.key)):
             found.sort(key=lambda row, name=name: row[name.lstrip("-")], reverse=name.startswith("-"))  # type: ignore[misc]
         return [dict(row) for row in found[:limit]]
+
+    async def firsts(self, asked: Sequence[tuple[Spec, Where, Sequence[str]]]) -> list[Row | None]:
+        return [next(iter(await self.find(spec, where, order, 1)), None) for spec, where, order in asked]
+
+    async def insert_each(self, rows: Sequence[tuple[Spec, Row]], inserted: Callable[[str], None]) -> None:
+        for spec, row in rows:
+            await self.insert(spec, [row])
+            inserted(spec.name)
 
     async def count(self, spec: Spec, where: Where) -> int:
         where = self._resolved(where)

@@ -7,7 +7,7 @@ in documents `version` to the number of times the row was written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -135,9 +135,18 @@ class Session(Protocol):
 
     async def read(self, spec: Spec, key: tuple[str | int, ...]) -> Row | None: ...
     async def insert(self, spec: Spec, rows: Sequence[Row]) -> None: ...
+    async def insert_each(self, rows: Sequence[tuple[Spec, Row]], inserted: Callable[[str], None]) -> None:
+        """Adds one row to each of several tables in this order, in one statement where the engine can; tells the name
+        of each table once its row is there."""
+        ...
+
     async def update(self, spec: Spec, row: Row, expected_version: int) -> bool: ...
     async def delete(self, spec: Spec, key: tuple[str | int, ...]) -> bool: ...
     async def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> list[Row]: ...
+    async def firsts(self, asked: Sequence[tuple[Spec, Where, Sequence[str]]]) -> list[Row | None]:
+        """The first row that meets each of these conditions by its order, all in one statement where the engine can."""
+        ...
+
     async def count(self, spec: Spec, where: Where) -> int: ...
     async def total(self, spec: Spec, column: str, where: Where) -> int: ...
 
@@ -177,8 +186,9 @@ class Engine(Protocol):
 
     statements: int
 
-    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
-        """A transaction: committed when the block ends, rolled back when it raises. Raises Busy at its limits."""
+    def begin(self, *, write: bool, bearer: str, ahead: bool = False) -> AbstractAsyncContextManager[Session]:
+        """A transaction: committed when the block ends, rolled back when it raises. Raises Busy at its limits. `ahead`
+        of those that wait for a connection: what many of them are waiting for."""
         ...
 
     def glance(self) -> AbstractAsyncContextManager[Session]:

@@ -92,8 +92,8 @@ class SafeTransaction(PostgresTransaction):
                 await self.connection.execute("COMMIT" if exception is None else "ROLLBACK")
         finally:
             self.engine.current_transaction.reset(self.context)
-            # release() itself rolls back what is still open, and drops the connection if it cannot.
-            await asyncio.shield(self.pool.release(self.connection))
+            # release() itself rolls back what is still open, drops the connection if it cannot, and is not cancelled.
+            await self.pool.release(self.connection)
         return False
 
 
@@ -107,6 +107,8 @@ class HallPostgres(PostgresEngine):
         super().__init__(config={"dsn": address})
         self.statements = 0
         self._pool_max = pool_max
+        self._places = asyncio.Semaphore(pool_max - 1 if pool_max > 2 else pool_max)
+        """One connection is kept back for whoever goes ahead: in a burst everybody else waits for the others."""
         self._opening = asyncio.Lock()
         self._texts = Statements(self, blind=blind)
         self._through = through
@@ -117,13 +119,17 @@ class HallPostgres(PostgresEngine):
     async def prep_database(self) -> None:
         """Nothing at construction; migrations make what is needed."""
 
-    def begin(self, *, write: bool, bearer: str) -> AbstractAsyncContextManager[Session]:
-        return self._begin(write, bearer)
+    def begin(self, *, write: bool, bearer: str, ahead: bool = False) -> AbstractAsyncContextManager[Session]:
+        return self._begin(write, bearer, ahead)
 
     @asynccontextmanager
-    async def _begin(self, write: bool, bearer: str) -> AsyncIterator[Session]:
+    async def _begin(self, write: bool, bearer: str, ahead: bool) -> AsyncIterator[Session]:
         with _TranslatedPostgres():
-            async with SafeTransaction(self, writes=write, bearer=bearer) as transaction:
+            if ahead:
+                async with SafeTransaction(self, writes=write, bearer=bearer) as transaction:
+                    yield self._session(transaction.connection)
+                return
+            async with self._places, SafeTransaction(self, writes=write, bearer=bearer) as transaction:
                 yield self._session(transaction.connection)
 
     @asynccontextmanager
@@ -131,7 +137,7 @@ class HallPostgres(PostgresEngine):
         """A session without a transaction, for one question whose rows belong to no session."""
         pool = await self.opened_pool()
         with _TranslatedPostgres():
-            async with pool.acquire() as connection:
+            async with self._places, pool.acquire() as connection:
                 yield self._session(connection)
 
     def _session(self, connection: Any) -> SqlSession:

@@ -9,6 +9,8 @@ row that other bids change). A **fact** is something that happened: it is insert
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -40,7 +42,7 @@ class Spec:
     indexes: tuple[tuple[str, ...], ...] = ()
     erasable: bool = False
 
-    @property
+    @functools.cached_property
     def cells(self) -> dict[str, CellType]:
         """Every column in the order in which the database has it."""
         cells = dict(self.columns)
@@ -219,3 +221,41 @@ def piccolo_tables(engine: Engine[Any]) -> dict[str, type[Table]]:
             class_members=dict(members),
         )
     return made
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def to_json(body: Mapping[str, Any]) -> str:
+    """A JSON object as a cell holds it."""
+    return _ENCODER.encode(body)
+
+
+def to_cells(spec: Spec, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as an engine takes it: every column of the table and no other, each of its type, the body as JSON text."""
+    cells = spec.cells
+    assert row.keys() == cells.keys(), (
+        f"{spec.name}: missing {sorted(cells.keys() - row.keys())}, unknown {sorted(row.keys() - cells)}"
+    )
+    checked: dict[str, Any] = {}
+    for name, cell in cells.items():
+        value = row[name]
+        if name == "body":
+            assert isinstance(value, Mapping), "a body is a JSON object"
+            value = to_json(value)
+        checked[name] = value
+        match cell:
+            case "text":
+                assert type(value) is str and "\0" not in value, f"{spec.name}.{name} is text"
+            case "integer":
+                assert type(value) is int and -(2**63) <= value < 2**63, f"{spec.name}.{name} is an integer"
+            case "bytes":
+                assert type(value) is bytes, f"{spec.name}.{name} is bytes"
+    return checked
+
+
+def from_cells(spec: Spec, row: dict[str, Any]) -> dict[str, Any]:
+    """The same row as the rooms read it: with the body as a JSON object, empty where it was erased."""
+    if spec.body:
+        row["body"] = json.loads(row["body"]) if row["body"] else {}
+    return row

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from piccolo.columns.combination import Where as PiccoloWhere
@@ -56,6 +57,8 @@ class Statements:
         self._tables = schema.piccolo_tables(engine)
         self._blind = blind or {}
         self._dialect = engine.engine_type
+        self.together = engine.engine_type != "sqlite"
+        """Whether one statement may write several tables."""
         self._kept: dict[object, str] = {}
 
     def seen(self, spec: Spec) -> list[str]:
@@ -68,28 +71,21 @@ class Statements:
         return [row | dict.fromkeys(hidden, "") for row in rows] if hidden else rows
 
     def read(self, spec: Spec) -> str:
-        columns = ", ".join(map(_quoted, self.seen(spec)))
-        return self._keep(("read", spec.name), f"SELECT {columns} FROM {_quoted(spec.name)} WHERE {self._key(spec)}")
+        return self._keep(("read", spec.name), lambda: self._read(spec))
 
     def insert(self, spec: Spec) -> str:
-        columns = ", ".join(map(_quoted, spec.cells))
-        marks = ", ".join(self._mark(at) for at in range(1, len(spec.cells) + 1))
-        return self._keep(("insert", spec.name), f"INSERT INTO {_quoted(spec.name)} ({columns}) VALUES ({marks})")
+        return self._keep(("insert", spec.name), lambda: self._insert(spec))
 
     def update(self, spec: Spec) -> str:
         """Arguments: the changed columns, then the key, then the expected version."""
-        changed = changed_columns(spec)
-        sets = ", ".join(f"{_quoted(name)} = {self._mark(at)}" for at, name in enumerate(changed, 1))
-        version = self._mark(len(changed) + len(spec.key) + 1)
-        where = f'{self._key(spec, len(changed))} AND "version" = {version}'
-        return self._keep(("update", spec.name), f"UPDATE {_quoted(spec.name)} SET {sets} WHERE {where}")
+        return self._keep(("update", spec.name), lambda: self._update(spec))
 
     def delete(self, spec: Spec) -> str:
-        return self._keep(("delete", spec.name), f"DELETE FROM {_quoted(spec.name)} WHERE {self._key(spec)}")
+        return self._keep(("delete", spec.name), lambda: f"DELETE FROM {_quoted(spec.name)} WHERE {self._key(spec)}")
 
     def erase(self) -> str:
         emptied = ", ".join(f"{_quoted(name)} = ''" for name in schema.EVENT_PERSONAL)
-        return self._keep("erase", f'UPDATE "event" SET {emptied} WHERE "id" = {self._mark(1)}')
+        return f'UPDATE "event" SET {emptied} WHERE "id" = {self._mark(1)}'
 
     def waiting(self, *, public: bool, limit: int) -> str:
         """Anti-join of pending with the ledger: a row that committed late is found all the same."""
@@ -122,6 +118,32 @@ class Statements:
                 query = query.limit(limit)
             self._kept[shape] = self._written(query, args)
         return self._kept[shape], args
+
+    def firsts(self, asked: Sequence[tuple[Spec, Where, Sequence[str]]]) -> tuple[str, list[Any]]:
+        """One row: the columns of each question's first row, named `<number> <column>`, NULL where there is none."""
+        each = [self.find(spec, where, order, 1) for spec, where, order in asked]
+        shape = ("firsts", *(text for text, _ in each))
+        if shape not in self._kept:
+            columns, joined, before = [], [], 0
+            for number, ((spec, _, _), (text, args)) in enumerate(zip(asked, each, strict=True)):
+                columns += [f'"q{number}"."{name}" AS "{number} {name}"' for name in self.seen(spec)]
+                joined.append(f'LEFT JOIN ({_moved(text, before)}) AS "q{number}" ON TRUE')
+                before += len(args)
+            self._kept[shape] = f'SELECT {", ".join(columns)} FROM (SELECT 1) AS "one" {" ".join(joined)}'
+        return self._kept[shape], [value for _, args in each for value in args]
+
+    def insert_each(self, specs: Sequence[Spec]) -> str:
+        """One statement that adds a row to each table in this order (PostgreSQL); arguments row after row."""
+
+        def write() -> str:
+            texts, before = [], 0
+            for spec in specs:
+                texts.append(_moved(self.insert(spec), before))
+                before += len(spec.cells)
+            first = ", ".join(f'"i{number}" AS ({text})' for number, text in enumerate(texts[:-1]))
+            return f"WITH {first} {texts[-1]}" if first else texts[-1]
+
+        return self._keep(("insert each", *(spec.name for spec in specs)), write)
 
     def count(self, spec: Spec, where: Where) -> tuple[str, list[Any]]:
         shape = ("count", spec.name, _shape(where))
@@ -181,8 +203,27 @@ class Statements:
         assert list(bound) == args, "arguments are bound in the order of the conditions"
         return sql
 
-    def _keep(self, name: object, sql: str) -> str:
-        return self._kept.setdefault(name, sql)
+    def _read(self, spec: Spec) -> str:
+        columns = ", ".join(map(_quoted, self.seen(spec)))
+        return f"SELECT {columns} FROM {_quoted(spec.name)} WHERE {self._key(spec)}"
+
+    def _insert(self, spec: Spec) -> str:
+        columns = ", ".join(map(_quoted, spec.cells))
+        marks = ", ".join(self._mark(at) for at in range(1, len(spec.cells) + 1))
+        return f"INSERT INTO {_quoted(spec.name)} ({columns}) VALUES ({marks})"
+
+    def _update(self, spec: Spec) -> str:
+        changed = changed_columns(spec)
+        sets = ", ".join(f"{_quoted(name)} = {self._mark(at)}" for at, name in enumerate(changed, 1))
+        version = self._mark(len(changed) + len(spec.key) + 1)
+        where = f'{self._key(spec, len(changed))} AND "version" = {version}'
+        return f"UPDATE {_quoted(spec.name)} SET {sets} WHERE {where}"
+
+    def _keep(self, name: object, write: Callable[[], str]) -> str:
+        kept = self._kept.get(name)
+        if kept is None:
+            kept = self._kept[name] = write()
+        return kept
 
     def _key(self, spec: Spec, before: int = 0) -> str:
         return " AND ".join(f"{_quoted(name)} = {self._mark(before + at)}" for at, name in enumerate(spec.key, 1))
@@ -221,6 +262,15 @@ class SqlSession:
         elif values:
             await self._wire.execute_many(sql, values)
 
+    async def insert_each(self, rows: Sequence[tuple[Spec, Row]], inserted: Callable[[str], None]) -> None:
+        if self._statements.together:
+            values = [row[name] for spec, row in rows for name in spec.cells]
+            await self._wire.execute(self._statements.insert_each([spec for spec, _ in rows]), values)
+        for spec, row in rows:
+            if not self._statements.together:
+                await self.insert(spec, [row])
+            inserted(spec.name)
+
     async def update(self, spec: Spec, row: Row, expected_version: int) -> bool:
         args = [*(row[name] for name in changed_columns(spec)), *(row[name] for name in spec.key), expected_version]
         return await self._wire.execute(self._statements.update(spec), args) == 1
@@ -231,6 +281,14 @@ class SqlSession:
     async def find(self, spec: Spec, where: Where, order: Sequence[str], limit: int | None) -> list[Row]:
         found = await self._wire.fetch(*self._statements.find(spec, where, order, limit))
         return self._statements.fill(spec, found)
+
+    async def firsts(self, asked: Sequence[tuple[Spec, Where, Sequence[str]]]) -> list[Row | None]:
+        row = (await self._wire.fetch(*self._statements.firsts(asked)))[0]
+        found: list[Row | None] = []
+        for number, (spec, _, _) in enumerate(asked):
+            one = {name: row[f"{number} {name}"] for name in self._statements.seen(spec)}
+            found.append(None if one[spec.key[0]] is None else self._statements.fill(spec, [one])[0])
+        return found
 
     async def count(self, spec: Spec, where: Where) -> int:
         found = await self._wire.fetch(*self._statements.count(spec, where))
@@ -276,6 +334,11 @@ class SqlSession:
 def changed_columns(spec: Spec) -> list[str]:
     """The columns an update writes: all but the key."""
     return [name for name in spec.cells if name not in spec.key]
+
+
+def _moved(text: str, by: int) -> str:
+    """A statement whose numbered arguments come after `by` others."""
+    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", text) if by else text
 
 
 def _quoted(name: str) -> str:

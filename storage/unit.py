@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crypto.ledger import tiles
 from storage import crash, schema
@@ -73,6 +73,12 @@ class Recorded:
     event: str
     leaf_hash: str
     at: datetime
+
+
+Beside = Callable[[Recorded], Mapping[str, Row]]
+"""The facts that are written with an act, by table; they may name it."""
+First = tuple[str, Where, Sequence[str]]
+"""A table, what the row must meet, and the order (as in Store.find; () for that of the key)."""
 
 
 class Unit:
@@ -134,15 +140,23 @@ class Unit:
         self.jobs: list[str] = []
         self.open = True
         self._hook = hook
-        for name, spec in schema.TABLES.items():
-            setattr(self, name, _Table(spec, session))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Store:
+            # A store is made when it is first asked for: a transaction needs a few of the many.
+            try:
+                found = self.__dict__[name] = self.store(name)
+            except KeyError:
+                raise AttributeError(name) from None
+            return found
 
     def store(self, name: str) -> Store:
         """The store of the table called `name`; KeyError for a name that is none."""
         return _Table(schema.TABLES[name], self.session)
 
-    async def record(self, record: Record) -> Recorded:
-        """Adds the act and its pending leaf to this transaction.
+    async def record(self, record: Record, *, beside: Beside | None = None) -> Recorded:
+        """Adds the act and its pending leaf to this transaction, in one statement with the rows `beside` it, by table.
 
         Raises Conflict when another act took the place `seq` in the tender's chain: the command is then run again.
         """
@@ -161,20 +175,35 @@ class Unit:
             "at": at,
             "leaf_hash": record.leaf_hash,
             "body": dict(record.public),
-            "confidential": "" if record.confidential is None else _to_json(record.confidential),
+            "confidential": "" if record.confidential is None else schema.to_json(record.confidential),
             "salt_p": record.salt_p,
             "salt_c": record.salt_c,
         }
-        try:
-            await self.event.insert(row)
-        except Duplicate as taken:
-            raise Conflict(f"place {record.seq} in the chain is taken") from taken
-        self._hook(crash.Point.EVENT_INSERTED)
         # The sequencer learns of a private leaf nothing but when it came; of a public one also its place in the chain.
         chain, rank = (record.tender_id, record.seq) if public else ("", 0)
-        await self.pending.insert({"id": record.id, "at": at, "chain": chain, "rank": rank, "leaf": record.leaf})
-        self._hook(crash.Point.PENDING_INSERTED)
-        return Recorded(record.id, record.leaf_hash, record.at)
+        pending = {"id": record.id, "at": at, "chain": chain, "rank": rank, "leaf": record.leaf}
+        recorded = Recorded(record.id, record.leaf_hash, record.at)
+        rows = {"event": row, "pending": pending, **(beside(recorded) if beside else {})}
+        assert not any(schema.TABLES[name].mutable for name in rows), "beside an act stand facts"
+        steps = [(schema.TABLES[name], schema.to_cells(schema.TABLES[name], each)) for name, each in rows.items()]
+        try:
+            await self.session.insert_each(steps, self._inserted)
+        except Duplicate as taken:
+            if not public:
+                raise
+            raise Conflict(f"place {record.seq} in the chain is taken") from taken
+        return recorded
+
+    def _inserted(self, table: str) -> None:
+        point = {"event": crash.Point.EVENT_INSERTED, "pending": crash.Point.PENDING_INSERTED}.get(table)
+        if point is not None:
+            self._hook(point)
+
+    async def firsts(self, *asked: First) -> list[Row | None]:
+        """The first row that meets each condition, None where there is none; all of it in one statement."""
+        questions = [(schema.TABLES[table], where, order or schema.TABLES[table].key) for table, where, order in asked]
+        found = await self.session.firsts(questions)
+        return [row and schema.from_cells(spec, row) for (spec, _, _), row in zip(questions, found, strict=True)]
 
     async def tail(self, tender_id: str) -> Tail:
         """The tender's last public act: what the next one's `seq` and `prev` build on; seq -1 before the first.
@@ -265,12 +294,13 @@ class Database:
                 return done
         raise AssertionError("the last attempt returns or raises")
 
-    async def read(self, fn: Callable[[Unit], Awaitable[T]], *, bearer: str = "") -> T:
-        """Runs `fn` on one unchanging view of the database. Writing in it is refused by every engine."""
+    async def read(self, fn: Callable[[Unit], Awaitable[T]], *, bearer: str = "", ahead: bool = False) -> T:
+        """Runs `fn` on one unchanging view of the database, in which nobody can write; `ahead` of all who wait for a
+        connection, where it asks what many of them are waiting for."""
         self._must_be_outside()
-        async with self.engine.begin(write=False, bearer=bearer) as session:
+        async with self.engine.begin(write=False, bearer=bearer, ahead=ahead) as session:
             unit = Unit(session, bearer=bearer, kept=self._kept)
-            with _Inside(self._inside, unit):
+            with _inside(self._inside, unit):
                 return await fn(unit)
 
     async def glance(self, fn: Callable[[Unit], Awaitable[T]]) -> T:
@@ -279,7 +309,7 @@ class Database:
         self._must_be_outside()
         async with self.engine.glance() as session:
             unit = Unit(session)
-            with _Inside(self._inside, unit):
+            with _inside(self._inside, unit):
                 return await fn(unit)
 
     async def close(self) -> None:
@@ -291,7 +321,7 @@ class Database:
         async with self.engine.begin(write=True, bearer=bearer) as session:
             self._hook(crash.Point.UNIT_BEGUN)
             unit = Unit(session, bearer=bearer, hook=self._hook, kept=self._kept)
-            with _Inside(self._inside, unit):
+            with _inside(self._inside, unit):
                 done = await fn(unit)
             self._hook(crash.Point.UNIT_DONE)
         return done, unit.jobs
@@ -301,25 +331,19 @@ class Database:
         assert around is None or not around.open, "a unit of work inside another would not be undone with it"
 
 
-@dataclass
-class _Inside:
+@contextmanager
+def _inside(variable: contextvars.ContextVar[Unit | None], unit: Unit) -> Iterator[None]:
     """Marks the unit as open while its function runs, for this task and those it starts."""
-
-    variable: contextvars.ContextVar[Unit | None]
-    unit: Unit
-    token: contextvars.Token[Unit | None] | None = field(default=None)
-
-    def __enter__(self) -> None:
-        self.token = self.variable.set(self.unit)
-
-    def __exit__(self, *exc: object) -> None:
-        assert self.token is not None
-        self.unit.open = False
-        self.variable.reset(self.token)
+    token = variable.set(unit)
+    try:
+        yield
+    finally:
+        unit.open = False
+        variable.reset(token)
 
 
 class _Table:
-    """The Store of one table: checks rows against the Spec and turns bodies into JSON text and back."""
+    """The Store of one table over a session."""
 
     def __init__(self, spec: Spec, session: Session) -> None:
         self._spec = spec
@@ -328,19 +352,21 @@ class _Table:
     async def read(self, *key: str | int) -> Row | None:
         assert len(key) == len(self._spec.key), f"the key of {self._spec.name} is {self._spec.key}"
         found = await self._session.read(self._spec, key)
-        return None if found is None else self._out(found)
+        return None if found is None else schema.from_cells(self._spec, found)
 
     async def insert(self, row: Row) -> None:
         assert "version" not in row or not self._spec.mutable, "a new row has no version yet"
-        await self._session.insert(self._spec, [self._in(row | ({"version": 1} if self._spec.mutable else {}))])
+        await self._session.insert(
+            self._spec, [schema.to_cells(self._spec, row | ({"version": 1} if self._spec.mutable else {}))]
+        )
 
     async def insert_all(self, rows: Sequence[Row]) -> None:
         first = {"version": 1} if self._spec.mutable else {}
-        await self._session.insert(self._spec, [self._in(row | first) for row in rows])
+        await self._session.insert(self._spec, [schema.to_cells(self._spec, row | first) for row in rows])
 
     async def update(self, row: Row, *, expected_version: int) -> None:
         assert self._spec.mutable, f"{self._spec.name} holds facts: they do not change"
-        changed = self._in(row | {"version": expected_version + 1})
+        changed = schema.to_cells(self._spec, row | {"version": expected_version + 1})
         if not await self._session.update(self._spec, changed, expected_version):
             raise Conflict(f"{self._spec.name} is no longer at version {expected_version}")
 
@@ -353,7 +379,9 @@ class _Table:
     ) -> list[Row]:
         self._check_names(where or {}, [name.lstrip("-") for name in order])
         by = tuple(order) or self._spec.key
-        return [self._out(row) for row in await self._session.find(self._spec, where or {}, by, limit)]
+        return [
+            schema.from_cells(self._spec, row) for row in await self._session.find(self._spec, where or {}, by, limit)
+        ]
 
     async def count(self, where: Where | None = None) -> int:
         self._check_names(where or {}, ())
@@ -367,33 +395,3 @@ class _Table:
     def _check_names(self, where: Where, names: Sequence[str]) -> None:
         unknown = {*where, *names} - set(self._spec.cells)
         assert not unknown, f"{self._spec.name} has no column {sorted(unknown)}"
-
-    def _in(self, row: Row) -> Row:
-        cells = self._spec.cells
-        assert row.keys() == cells.keys(), (
-            f"{self._spec.name}: missing {sorted(cells.keys() - row.keys())}, unknown {sorted(row.keys() - cells)}"
-        )
-        checked: Row = {}
-        for name, cell in cells.items():
-            value = row[name]
-            if name == "body":
-                assert isinstance(value, Mapping), "a body is a JSON object"
-                value = _to_json(value)
-            checked[name] = value
-            match cell:
-                case "text":
-                    assert type(value) is str and "\0" not in value, f"{self._spec.name}.{name} is text"
-                case "integer":
-                    assert type(value) is int and -(2**63) <= value < 2**63, f"{self._spec.name}.{name} is an integer"
-                case "bytes":
-                    assert type(value) is bytes, f"{self._spec.name}.{name} is bytes"
-        return checked
-
-    def _out(self, row: Row) -> Row:
-        if self._spec.body:
-            row["body"] = json.loads(row["body"]) if row["body"] else {}
-        return row
-
-
-def _to_json(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -20,7 +20,7 @@ from crypto.ledger import acts, merkle
 from crypto.refusal import Refused
 from crypto.signing import Signer
 from storage import world
-from storage.unit import Record, Recorded, Unit
+from storage.unit import Beside, Record, Recorded, Unit
 from storage.world import stamp
 from trading.hall import Hall
 from trading.people import keys
@@ -201,8 +201,10 @@ async def private_act(
     power: str | None = None,
     confidential: Mapping[str, Any] | None = None,
     role: str | None = None,
+    beside: Beside | None = None,
 ) -> Logged:
-    """Log a private act: its public part and its confidential part, each behind its own salt."""
+    """Log a private act: its public part and its confidential part, each behind its own salt; and the facts `beside`
+    it, which name it, in the same statement."""
     part = {
         "v": 1,
         "kind": kind,
@@ -232,7 +234,8 @@ async def private_act(
             leaf=leaf,
             leaf_hash=merkle.leaf_hash(leaf).hex(),
             prev=part["prev"],
-        )
+        ),
+        beside=beside,
     )
     return Logged(recorded, part, salt_p, salt_c, hidden)
 

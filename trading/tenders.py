@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from crypto.refusal import Refused
+from storage.ports import Row
 from storage.unit import Unit
 from storage.world import stamp
 from trading import fold, lifecycle, tender_document
@@ -31,7 +32,11 @@ class Held:
 
 async def load(unit: Unit, lot: str) -> Held:
     """The tender of this lot. Raises Refused("lot_unknown")."""
-    row = await unit.tender.read(lot)
+    return held(await unit.tender.read(lot), lot)
+
+
+def held(row: Row | None, lot: str) -> Held:
+    """The same of a row that was read. Raises Refused("lot_unknown")."""
     if row is None or "tender" not in row["body"]:
         raise Refused("lot_unknown", lot=lot)
     return Held(from_json(row["body"]["tender"]), row["version"])

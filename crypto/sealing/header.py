@@ -115,6 +115,10 @@ class Header:
 
     def hash(self) -> bytes:
         """H(header bytes), 32 bytes: what the submit signature covers, and a contributor's commitment."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> bytes:
         return hashlib.sha256(self.encode()).digest()
 
     def challenge(self) -> bytes:

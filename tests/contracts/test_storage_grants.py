@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 from storage import engine, migrate, schema
 from storage.ports import Row
 from storage.schema import Spec
-from storage.unit import Database, Unit
+from storage.unit import Database, Record, Unit
 
 pytestmark = pytest.mark.servers
 GOLDEN = Path(__file__).parents[1] / "golden" / "grants.txt"
@@ -41,6 +42,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "SCORED": ("tender", "close", "freeze", "scores_committed", "scores_locked"),
     "ARCHIVED": ("tender", "close", "freeze", "scores_committed", "scores_locked", "contract"),
 }
+NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 LONG_AGO = "2001-01-01T00:00:00.000Z"
 HEADER = """Who may do what in the database, found by trying on a real one (tests/contracts/test_storage_grants.py).
 
@@ -311,6 +313,38 @@ def test_a_bid_goes_through_the_unit_as_the_bidders_role_and_only_for_ones_own(g
         assert {r["id"] for r in mine} == {"OPEN-A", "new"} and {r["id"] for r in theirs} == {"OPEN-B"}
         assert nobodys == []
         await database.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_goes_together_as_the_bidders_role_passes_the_same_policies(granted: str) -> None:
+    async def scenario() -> None:
+        database = as_role(granted, "bidders")
+        own = {"lot": "OPEN", "organisation": "A"}
+
+        async def look(unit: Unit) -> list[Row | None]:
+            newest = ("submission", own, ("-bid_version",))
+            return await unit.firsts(("tender", {"lot": "OPEN"}, ()), newest, ("tender", {"lot": "DRAFT"}, ()))
+
+        async def submit(unit: Unit, organisation: str) -> None:
+            name = f"together {organisation}"
+            act = Record(id=name, lot="OPEN", tender_id="OPEN", kind="submit", actor=f"p{organisation}", at=NOW,
+                         public={}, leaf=name.encode(), leaf_hash=name, salt_p="aa")  # fmt: skip
+            row = row_of(schema.TABLES["submission"], "OPEN", organisation) | {"bid_version": 9, "body": {}}
+            await unit.record(act, beside=lambda recorded: {"submission": row | {"id": recorded.event}})
+
+        tender, mine, draft = await database.read(look, bearer="token of A live")
+        assert tender and mine and mine["organisation"] == "A" and draft is None
+        assert (await database.read(look, bearer="token of B live"))[1] is None
+        await database.write(lambda unit: submit(unit, "A"), bearer="token of A live")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await database.write(lambda unit: submit(unit, "B"), bearer="token of A live")
+        await database.close()
+        connection = await asyncpg.connect(granted)
+        for table in ("event", "pending", "submission"):
+            rows = await connection.fetch(f"SELECT id FROM {table} WHERE id LIKE 'together %'")
+            assert [row["id"] for row in rows] == ["together A"], table
+        await connection.close()
 
     asyncio.run(scenario())
 

@@ -20,7 +20,8 @@ from trading.journal import Logged
 if TYPE_CHECKING:
     from storage.blobs import Blobs
     from storage.ledger import Inclusion, Ledger
-    from storage.unit import Database
+    from storage.ports import Row
+    from storage.unit import Database, Unit
     from storage.world import World
     from trading.counter.errands import Errands
     from trading.hall import Hall
@@ -44,7 +45,9 @@ class Service:
         """The receipt of an event just committed: {"status":"sequenced","event","index","received_at","proof"}, where
         `proof` is the tlog-proof text, or {"status":"pending","event"}."""
         found = await self.ledger.wait_for(logged.recorded.event, seconds=RECEIPT_SECONDS_MAX)
-        if found is not None and found.awaited and logged.salt_p:
+        if found is None:
+            return {"status": "pending", "event": logged.recorded.event}
+        if found.awaited and logged.salt_p:
             # It was made here and placed just now: everything is at hand, and no older checkpoint can have it.
             told = {"public": dict(logged.act), "confidential": dict(logged.confidential or {})}
             return _told(logged.recorded.event, told, (logged.salt_p, logged.salt_c), found, stamp(logged.recorded.at))
@@ -56,10 +59,11 @@ class Service:
 
         Raises Refused("event_erased"), E-97, for an act whose parts were erased when its retention ended: what its leaf
         commits to can be opened by nobody any more, so no receipt of it would verify."""
-        witnessed = await self.ledger.witnessed(self.hall.trust)
-        included = await self.ledger.inclusion(event, size=witnessed.size) if witnessed else None
-        included = included or await self.ledger.inclusion(event)
-        row = await self.database.read(lambda unit: unit.event.read(event), bearer=bearer)
+
+        async def look(unit: Unit) -> tuple[Inclusion | None, Row | None]:
+            return await self.ledger.best(unit, event, self.hall.trust), await unit.event.read(event)
+
+        included, row = await self.database.read(look, bearer=bearer)
         if row is not None and not row["body"]:
             raise Refused("event_erased", rule="E-97", event=event, leaf=row["leaf_hash"])
         if included is None or row is None:

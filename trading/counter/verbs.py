@@ -93,7 +93,7 @@ async def perform(
         return await _handed_over(service, verb, command, actor=actor, bearer=bearer, key=key), None
     now = service.world.now()
     kept_as = _key(key, actor.person)
-    asked = sha256(verb.path.encode() + b"\0" + msgspec.json.encode(command)).hexdigest()
+    asked = "" if kept_as is None else sha256(verb.path.encode() + b"\0" + msgspec.json.encode(command)).hexdigest()
 
     async def once(unit: Unit) -> tuple[dict[str, Any], Outcome | None]:
         if kept_as is not None:

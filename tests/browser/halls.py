@@ -34,6 +34,7 @@ from portal.demo.performance import Performance
 from portal.demo.script import Step
 from portal.demo.stage import Stage
 from portal.demo.watchers import Watchers
+from portal.practice import round as practice
 from portal.running import Running
 from portal.settings import Settings
 from storage.world import RealWorld, SeededEntropy, instant
@@ -204,9 +205,12 @@ class Stages:
                 self._process.kill()
             self._process.wait()
 
-    def open(self, stage: str, into: Path, *, watched: bool = True) -> Hall:
-        """Serve a fresh copy of a stage; without `watched` nobody witnesses and no trustee looks."""
+    def open(self, stage: str, into: Path, *, watched: bool = True, practising: bool = False) -> Hall:
+        """Serve a fresh copy of a stage; without `watched` nobody witnesses and no trustee looks. `practising`: as a
+        practice hall whose round is the stage's own tender."""
         shutil.copytree(self.at(stage), into, ignore=shutil.ignore_patterns(DONE))
+        if practising:
+            (into / "demo" / practice.MARK).touch()
         casts: list[Cast] = []
 
         async def open_() -> Running:
@@ -221,7 +225,14 @@ class Stages:
         if watched:
             watchers.start(trustees=True)
         lots = httpx.get(f"{url}/api/v1/lots", trust_env=False).json()
+        if practising:
+            thread.call(lambda running: begin_practice(running, lots[0]["lot"]))
         return Hall(url, into, lots[0]["lot"] if lots else "", thread, watchers, cast, accounts(into))
+
+
+async def begin_practice(running: Running, lot: str) -> None:
+    """Let this tender be the practice's first round."""
+    await running.database.write(lambda unit: practice.begin(unit, lot=lot, number=1))
 
 
 def playing(home: Path) -> bool:

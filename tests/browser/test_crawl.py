@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Page, Response, expect
 
 from bidding.client.server import Server
 from portal.demo.backstage import Beside
@@ -184,6 +184,27 @@ def test_links_lead_somewhere_words_are_in_the_pages_language_and_a_browser_find
         context.close()
         crawls.table[stage, door, lang] = (len(crawl.pages), len(forms), len(found))
     assert found == []
+
+
+def test_the_page_of_a_practice_hall(stages: Stages, tmp_path: Path, chromium: Browser) -> None:
+    """In both languages: what it is, the round that takes bids, and the way in."""
+    hall = stages.open("published", tmp_path / "practice", watched=False, practising=True)
+    try:
+        for lang, words in (("zh", "以临时身份练习"), ("en", "Practise under a throw-away identity")):
+            context = chromium.new_context(viewport={"width": WIDTHS[lang], "height": 844}, locale=lang)
+            context.set_default_timeout(30_000 * PATIENCE)
+            reader = Reader(context.new_page(), lang, hall)
+            reader.arrive()
+            reader.link("练习投标", "Practice bidding").click()
+            expect(reader.page.get_by_role("button", name=words)).to_be_visible()
+            reader.look("practice")
+            found = _look(reader.page, reader.page.url, contrast=lang == "zh")
+            if PAGES_TO:
+                _picture(reader.page, f"practice.published.{lang}", "/practice")
+            context.close()
+            assert found + list(reader.findings) == []
+    finally:
+        hall.close()
 
 
 def _look(page: Page, address: str, *, contrast: bool) -> list[str]:

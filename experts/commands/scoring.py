@@ -53,7 +53,8 @@ class LockSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def save_sheet(cmd: SaveSheet, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:
-    """Save a draft. Returns `revision`, `missing` (marks still to give). Raises Refused as experts/sheets.py says."""
+    """Save a draft. Returns `revision`, `missing` (marks still to give) and `at`, the hall's instant. Raises Refused as
+    experts/sheets.py says."""
     actor.must(Permission.SHEET_LOCK, now=now)
     tender, opened, seat = await review.at_work(unit, cmd.lot, actor, State.EVALUATING)
     row = await unit.sheet.read(cmd.lot, row_of(seat))
@@ -65,7 +66,7 @@ async def save_sheet(cmd: SaveSheet, *, actor: Actor, now: datetime, unit: Unit,
     saved = sheets.save(sheet, changes, revision=cmd.revision, now=now)
     if saved is not sheet:
         await _keep(unit, cmd.lot, seat, saved, row, {})
-    return Outcome(result={"revision": saved.revision, "missing": len(saved.missing())})
+    return Outcome(result={"revision": saved.revision, "missing": len(saved.missing()), "at": stamp(now)})
 
 
 async def lock_sheet(cmd: LockSheet, *, actor: Actor, now: datetime, unit: Unit, hall: Hall) -> Outcome:

@@ -37,7 +37,7 @@ async function save() {
     return;
   }
   revision.value = told.result.revision;
-  const at = new Date().toLocaleTimeString(document.documentElement.lang, { timeZone: "Asia/Shanghai" });
+  const at = new Date(told.result.at).toLocaleTimeString(document.documentElement.lang, { timeZone: "Asia/Shanghai" });
   const wrong = form.querySelectorAll('input[aria-invalid="true"]').length;
   const word = wrong ? form.dataset.wrongWord : form.dataset.savedWord;
   said.textContent = word.replace("{at}", at).replace("{missing}", told.result.missing).replace("{wrong}", wrong);

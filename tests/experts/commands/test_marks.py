@@ -50,7 +50,7 @@ async def test_two_windows_do_not_overwrite_each_other(stage) -> None:
     with pytest.raises(Refused, match="sheet_saved_elsewhere"):
         await stage.save(1, [SavedMark(stage.bids["01"], "T1", "21.00")])
     told = await stage.save(1, [SavedMark(stage.bids["01"], "T1", None)], revision=1)
-    assert told.result == {"revision": 2, "missing": 63}
+    assert told.result == {"revision": 2, "missing": 63, "at": stamp(stage.now)}
 
 
 async def test_none_changed_after_the_lock(stage) -> None:

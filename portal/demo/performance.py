@@ -59,6 +59,7 @@ class Performance:
             self.begin()
             for step in self._steps:
                 self.take(step, seen=seen)
+            until_witnessed(self._behind, seconds_max=FLUSH_SECONDS_MAX)  # A bundle holds what was witnessed.
         finally:
             self.watchers.stop()
 

@@ -152,18 +152,21 @@ def _admissible(case: Case, act: Act, now: Timeline) -> bool:
 
 
 def _check_left(case: Case, act: Act, now: Timeline) -> None:
-    """What was left counts from the cause, which may be older than its hold: never less than at the hold, and where
-    the cause is shown never more than then. A second either way is rounding."""
+    """What was left counts from the cause, which may be older than its hold: never less than at the hold, and never
+    more than at the cause, or where the view does not show that, when the period began. A second is rounding."""
     end = now.deadline if act["stage"] == "bidding" else now.publicity_until
     if end is None:
         fail("hold_of_publicity_that_has_not_begun", event=act.leaf, culprit=CLOCKWORK)
     shown: list[Act | Event] = [*case.bundle.acts, *case.bundle.events]
-    causes = [one.at for one in shown if one.leaf == act["ref"]]
-    least, most = (max((end - at).total_seconds(), 0) for at in (act.at, min([act.at, *causes])))
+    cause = next((one for one in shown if one.leaf == act["ref"]), None)
+    periods = [case.bundle.tender] if act["stage"] == "bidding" else case.bundle.of("publicity")
+    begun = max((one.at for one in periods if one.at <= act.at), default=act.at)
+    since = min(act.at, begun if cause is None else cause.at)
+    least, most = (max((end - at).total_seconds(), 0) for at in (act.at, since))
     need(
-        least - 1 <= act["left_s"] and (not causes or act["left_s"] <= most + 1),
+        least - 1 <= act["left_s"] <= most + 1,
         "seconds_were_left_not",
-        left=int(most if causes else least),
+        left=int(least if cause is None else most),
         left_s=act["left_s"],
         event=act.leaf,
         culprit=CLOCKWORK,

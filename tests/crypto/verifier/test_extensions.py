@@ -124,3 +124,10 @@ def test_what_a_hold_leaves_is_never_less_than_at_the_hold_where_its_cause_is_no
     assert in_force([hold(2, at, since=at - MINUTE)], {5: at}) == DEADLINE
     with pytest.raises(findings.Failed):
         in_force([hold(2, at, since=at + MINUTE)], {5: at})
+
+
+def test_attack_hold_claims_more_than_the_whole_period_to_make_the_owner_wait() -> None:
+    at, published = DEADLINE - 9 * MINUTE, DEADLINE - timedelta(days=21)
+    assert in_force([hold(2, at, since=published)], {5: at}) == DEADLINE, "what the public view cannot tell apart"
+    with pytest.raises(findings.Failed):
+        in_force([hold(2, at, since=published - MINUTE)], {5: at})

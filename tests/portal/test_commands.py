@@ -68,7 +68,7 @@ def at_once(*arguments: str) -> Ended:
     return Ended(code, json.loads(lines[-1]) if lines else None, err.getvalue())
 
 
-def refused(ended: Ended, exit_: int, code: str | None = None) -> None:
+def expect_refused(ended: Ended, exit_: int, code: str | None = None) -> None:
     """The shape of every refusal (contract: Commands)."""
     assert ended.exit == exit_, ended
     assert ended.err.strip(), "the reason stands on standard error"
@@ -96,9 +96,9 @@ def test_init_makes_a_hall_without_demo_accounts_and_with_private_keys(made: Pat
 
 
 def test_init_refuses_a_second_hall_and_a_wrong_code(made: Path, tmp_path: Path) -> None:
-    refused(tradehall(*INIT, "--data", made), 1, "hall_exists")
+    expect_refused(tradehall(*INIT, "--data", made), 1, "hall_exists")
     wrong = [USCC[:-1] + "Q" if part == USCC else part for part in INIT]
-    refused(tradehall(*wrong, "--data", tmp_path / "x"), 1)
+    expect_refused(tradehall(*wrong, "--data", tmp_path / "x"), 1)
     assert not (tmp_path / "x" / "hall.json").exists()
 
 
@@ -137,31 +137,31 @@ def test_a_refusal_is_a_sentence_in_the_language_asked_for(made: Path, lang: str
 def test_a_server_that_does_not_answer_ends_with_3(arguments: tuple[str, ...], tmp_path: Path) -> None:
     named = [str(tmp_path / each) if each.endswith(".zip") else each for each in arguments]
     asked = at_once(*named, "--server", f"http://localhost:{free_port()}", "--json")
-    refused(asked, 3, "server_unreachable")
+    expect_refused(asked, 3, "server_unreachable")
     assert not list(tmp_path.glob("*.zip")), "nothing half made is left under the name asked for"
 
 
 def test_serving_refuses_a_folder_that_is_no_hall_or_whose_anchors_nobody_confirmed(made: Path, tmp_path: Path) -> None:
-    refused(tradehall("serve", "--data", tmp_path / "nothing", "--port", free_port()), 1, "hall_missing")
+    expect_refused(tradehall("serve", "--data", tmp_path / "nothing", "--port", free_port()), 1, "hall_missing")
     swapped = tmp_path / "swapped"
     shutil.copytree(made, swapped)
     (swapped / "trust.json").write_text("{}", "utf-8")
-    refused(tradehall("serve", "--data", swapped, "--port", free_port()), 1)
+    expect_refused(tradehall("serve", "--data", swapped, "--port", free_port()), 1)
     over = tmp_path / "over"
     shutil.copytree(made, over)
     (over / "first-run.json").unlink()
-    refused(tradehall("serve", "--data", over, "--port", free_port()), 1, "hall_without_anchors")
+    expect_refused(tradehall("serve", "--data", over, "--port", free_port()), 1, "hall_without_anchors")
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "hall.json").write_text("{", "utf-8")
-    refused(tradehall("serve", "--data", broken, "--port", free_port()), 1, "hall_unreadable")
+    expect_refused(tradehall("serve", "--data", broken, "--port", free_port()), 1, "hall_unreadable")
     half_tls = tradehall("serve", "--data", made, "--tls-cert", "x")
-    refused(half_tls, 2)
+    expect_refused(half_tls, 2)
 
 
 def test_a_setting_that_nobody_knows_is_refused(made: Path) -> None:
     ended = tradehall("serve", "--data", made, TRADEHALL_DATABSE_URL="postgresql://x")
-    refused(ended, 1, "setting_unknown")
+    expect_refused(ended, 1, "setting_unknown")
 
 
 def test_clock_shows_and_moves_a_rehearsal_forward_only(hall: Hall) -> None:
@@ -178,11 +178,11 @@ def test_clock_shows_and_moves_a_rehearsal_forward_only(hall: Hall) -> None:
 def test_bundle_is_refused_before_publicity_and_the_full_one_without_a_token(hall: Hall, tmp_path: Path) -> None:
     out = tmp_path / "b.zip"
     asked = ("bundle", hall.lot, "-o", out, "--server", hall.url)
-    refused(tradehall(*asked), 1, "bundle_not_public_yet")
-    refused(tradehall(*asked, "--view", "full"), 1, "permission_denied")
-    refused(tradehall(*asked, "--view", "full", TRADEHALL_TOKEN="wrong"), 1, "token_unknown")
-    refused(tradehall("bundle", "NOLOT", "-o", out, "--server", hall.url), 1)
-    refused(tradehall(*asked, "--token-file", tmp_path / "none"), 2)
+    expect_refused(tradehall(*asked), 1, "bundle_not_public_yet")
+    expect_refused(tradehall(*asked, "--view", "full"), 1, "permission_denied")
+    expect_refused(tradehall(*asked, "--view", "full", TRADEHALL_TOKEN="wrong"), 1, "token_unknown")
+    expect_refused(tradehall("bundle", "NOLOT", "-o", out, "--server", hall.url), 1)
+    expect_refused(tradehall(*asked, "--token-file", tmp_path / "none"), 2)
     assert not out.exists()
 
 
@@ -190,18 +190,18 @@ def test_a_backup_comes_back_and_a_damaged_one_does_not(hall: Hall, tmp_path: Pa
     file, again = tmp_path / "hall.backup", tmp_path / "again"
     kept = tradehall("backup", "--data", hall.data, "-o", file)
     assert kept.exit == 0 and kept.told is not None and kept.told["ledger_size"] > 0
-    refused(tradehall("backup", "--data", hall.data, "-o", file), 2)
-    refused(tradehall("backup", "--data", tmp_path / "nothing", "-o", tmp_path / "other"), 2)
+    expect_refused(tradehall("backup", "--data", hall.data, "-o", file), 2)
+    expect_refused(tradehall("backup", "--data", tmp_path / "nothing", "-o", tmp_path / "other"), 2)
     back = tradehall("restore", file, "--data", again)
     assert back.exit == 0 and back.told is not None and back.told["ledger_size"] == kept.told["ledger_size"]
     assert (again / "hall.db").exists() and (again / "hall.json").read_bytes() == (hall.data / "hall.json").read_bytes()
-    refused(tradehall("restore", file, "--data", again), 1, "restore_target_not_empty")
+    expect_refused(tradehall("restore", file, "--data", again), 1, "restore_target_not_empty")
     data = bytearray(file.read_bytes())
     with zipfile.ZipFile(file) as archive:
         at = archive.getinfo("hall.db").header_offset
     data[at + 5000] ^= 1
     (tmp_path / "damaged").write_bytes(data)
-    refused(tradehall("restore", tmp_path / "damaged", "--data", tmp_path / "third"), 1, "backup_not_readable")
+    expect_refused(tradehall("restore", tmp_path / "damaged", "--data", tmp_path / "third"), 1, "backup_not_readable")
     (tmp_path / "junk").write_bytes(b"junk")
     assert tradehall("restore", tmp_path / "junk", "--data", tmp_path / "third").exit in (1, 2)
     assert not (tmp_path / "third").exists(), "nothing is left of what was not whole"
@@ -256,7 +256,7 @@ def test_serve_says_ready_when_it_answers_and_leaves_what_a_visitor_needs(served
 
 def test_a_taken_port_is_refused_and_the_first_hall_goes_on(served: Served, tmp_path: Path) -> None:
     ended = tradehall("serve", "--demo", "--data", tmp_path / "second", "--port", served.port)
-    refused(ended, 1, "port_taken")
+    expect_refused(ended, 1, "port_taken")
     assert httpx.get(f"http://localhost:{served.port}/health", trust_env=False).status_code == 200
 
 

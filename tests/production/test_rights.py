@@ -36,7 +36,7 @@ def as_process(played: Played, name: str, act: Callable[[Any], Awaitable[None]],
     asyncio.run(run())
 
 
-def refuses(name: str, sql: str) -> Callable[[Any], Awaitable[None]]:
+def expect_refusal(name: str, sql: str) -> Callable[[Any], Awaitable[None]]:
     async def attempt(connection: Any) -> None:
         try:
             tag = await connection.execute(sql)
@@ -67,7 +67,7 @@ ACTS = """INSERT INTO event SELECT 'forged-{kind}', lot, tender_id, '{kind}', 1,
 
 @pytest.mark.parametrize("sql", [*LEDGER, *TENDER, *(ACTS.format(kind=kind) for kind in ("close", "directive"))])
 def test_with_the_bidders_doors_password_nobody_changes_the_ledger_or_a_tender(played: Played, sql: str) -> None:
-    as_process(played, "bidders-1", refuses("bidders", sql))
+    as_process(played, "bidders-1", expect_refusal("bidders", sql))
 
 
 def test_with_the_bidders_doors_password_nobody_reads_another_bid(played: Played) -> None:
@@ -90,9 +90,9 @@ def test_with_the_bidders_doors_password_nobody_acts_as_supervisor(played: Playe
     """A directive is an errand of a live supervisor's session, whose token this process never sees."""
     row = "INSERT INTO errand VALUES ('forged', '{token}', 'waiting', '2026-01-01T00:00:00.000Z', '{{}}', 1)"
     for token in ("", "0" * 64):
-        as_process(played, "bidders-1", refuses("bidders", row.format(token=token)))
-    as_process(played, "bidders-1", refuses("bidders", "INSERT INTO directive VALUES ('x', 'x', 'x', '{}')"))
-    as_process(played, "bidders-1", refuses("bidders", "INSERT INTO finding VALUES ('x', 'x', 'x', 'x', '{}')"))
+        as_process(played, "bidders-1", expect_refusal("bidders", row.format(token=token)))
+    as_process(played, "bidders-1", expect_refusal("bidders", "INSERT INTO directive VALUES ('x', 'x', 'x', '{}')"))
+    as_process(played, "bidders-1", expect_refusal("bidders", "INSERT INTO finding VALUES ('x', 'x', 'x', 'x', '{}')"))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_with_the_bidders_doors_password_nobody_acts_as_supervisor(played: Playe
     ],
 )
 def test_with_the_supervisors_password_nobody_opens_early_or_edits_a_tender(played: Played, sql: str) -> None:
-    as_process(played, "watch", refuses("watch", sql))
+    as_process(played, "watch", expect_refusal("watch", sql))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_with_the_supervisors_password_nobody_opens_early_or_edits_a_tender(play
 )
 def test_no_other_process_changes_the_ledger(played: Played, name: str) -> None:
     for sql in LEDGER:
-        as_process(played, name, refuses(name, sql))
+        as_process(played, name, expect_refusal(name, sql))
 
 
 def test_a_process_cannot_come_in_as_another(played: Played) -> None:

@@ -19,6 +19,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
 from crypto.refusal import Refused
+from trading.counter.page.static import Kept
 
 FOLDER: Final = Path(__file__).parent
 ADDRESS: Final = "/sealing/"
@@ -50,17 +51,13 @@ def hashes(served: Mapping[str, bytes]) -> dict[str, str]:
 
 def routes() -> list[BaseRouteHandler]:
     """The handler that serves the modules."""
-    served = scripts()
+    served = {address: Kept.of(data, "text/javascript; charset=utf-8") for address, data in scripts().items()}
 
     @get(ADDRESS + "{path:path}", include_in_schema=False)
     async def module(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes]:
-        data = served.get(ADDRESS + path.removeprefix("/"))
-        if data is None:
+        file = served.get(ADDRESS + path.removeprefix("/"))
+        if file is None:
             raise Refused("not_found")
-        tag = f'"{sha256(data).hexdigest()[:32]}"'
-        headers = {"etag": tag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
-        if request.headers.get("if-none-match") == tag:
-            return Response(b"", status_code=304, headers=headers, media_type="text/javascript")
-        return Response(data, headers=headers, media_type="text/javascript; charset=utf-8")
+        return file.answer(request)
 
     return [module]

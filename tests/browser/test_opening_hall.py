@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from storage.world import instant
 from tests.browser.halls import PATIENCE, Hall
 from tests.browser.reader import Reader
+from trading.calendar import CHINA
 
 NAME = "北峪县乡道三号线路面修复工程施工"
 BIDDERS = ("曙禾路桥有限公司", "石岭交通建设有限公司")
@@ -44,8 +45,12 @@ def test_two_watch_an_opening_and_see_it_come(visit: Callable[..., Reader], hall
         reader.does_not_read("封存投标", "Bids frozen")
     deadline = instant(hall.get(f"/api/v1/lots/{hall.lot}")["deadline"])
     hall.move_to(deadline + timedelta(seconds=61))
+    moment = deadline.astimezone(CHINA)
     for reader in (here, there):
         expect(reader.page.get_by_text(reader.t("封存投标", "Bids frozen"))).to_be_visible(timeout=COMES_MS)
+        day = reader.t(f"{moment.year}年{moment.month}月{moment.day}日", f"{moment.day} {moment:%b %Y}")
+        rehearsal = reader.page.get_by_role("note").filter(has_text=reader.t("演练时间", "Time in this rehearsal"))
+        expect(rehearsal).to_contain_text(re.compile(rf"{re.escape(day)}.* {moment:%H}:\d\d:\d\d"))
     hall.open_bids()
     for reader in (here, there):
         for name in BIDDERS:

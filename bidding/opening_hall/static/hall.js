@@ -4,6 +4,7 @@
 const live = document.querySelector("[data-live]");
 const state = document.querySelector("[data-live-state]");
 const clock = document.querySelector("[data-clock]");
+const rehearsed = document.querySelector(".rehearsal time");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const english = document.documentElement.lang === "en";
 let ahead = Date.parse(live.dataset.now) - Date.now();
@@ -29,6 +30,14 @@ function tick() {
   const china = new Date(now + 8 * 3600 * 1000);
   const text = `${two(china.getUTCHours())}:${two(china.getUTCMinutes())}:${two(china.getUTCSeconds())}`;
   if (clock.textContent !== text) clock.textContent = text;
+  if (rehearsed) rehearsed.textContent = `${day(china)} ${text}`;
+}
+
+// A day as the hall's pages write it (language.py, moment).
+function day(china) {
+  const [year, month, date] = [china.getUTCFullYear(), china.getUTCMonth() + 1, china.getUTCDate()];
+  if (!english) return `${year}年${month}月${date}日(周${"日一二三四五六"[china.getUTCDay()]})`;
+  return `${date} ${china.toLocaleString("en-US", { month: "short", timeZone: "UTC" })} ${year}`;
 }
 
 // What is new in a part comes in its turn: a bid a second, as it would be read out.

@@ -74,8 +74,7 @@ PARTS = [
     Part("production", 600, [pytest("production", "-m", "production")]),
     Part("simulation", 240, [pytest("simulation", "-m", "simulation")]),
     # Each file in one process, so that what a file shares is made once; in their order, so that no long one comes last.
-    # A whole tender in pages (test_journey.py) is played by `make test-browser`.
-    Part("browser", 600, [pytest("browser", *BROWSER, "--ignore=tests/browser/test_journey.py", "tests/browser")]),
+    Part("browser", 600, [pytest("browser", *BROWSER, "tests/browser")]),
     Part("demo", 480, [pytest("demo", "-m", "demo")]),
 ]
 NEEDED = ("packages", "install")

@@ -23,7 +23,7 @@ from tests.browser import steps
 from tests.browser.halls import PATIENCE
 
 if TYPE_CHECKING:
-    from tests.browser.halls import PATIENCE, Hall
+    from tests.browser.halls import Hall
     from tests.browser.reader import Reader
 
     Visit = Callable[..., Reader]

@@ -7,12 +7,10 @@ the hall's own commands under the owner of the tables; what is measured goes thr
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import measure
 
@@ -32,8 +30,9 @@ from storage.blobs import Blobs
 from storage.s3 import S3Blobs
 from storage.unit import Database, Unit
 from storage.world import World
+from tests.production import hall as halls
 from tests.production import servers
-from tests.production.hall import ProductionHall, production
+from tests.production.hall import ProductionHall
 from trading import journal
 from trading.hall import Hall
 
@@ -127,30 +126,5 @@ class Split:
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Split]:
     """A split hall without tenders, in a fresh folder."""
-    postgres, broker = servers.Postgres(folder / "postgres"), servers.Valkey(folder / "valkey")
-    try:
-        with (
-            servers.seaweed(folder / "seaweed") as weed,
-            production(
-                folder / "hall",
-                owner_url=postgres.fresh(),
-                blobs=weed,
-                broker_url=broker.url,
-                seed="bench",
-                example=EXAMPLE,
-            ) as hall,
-        ):
-            hall.start(*PROCESSES)
-            rows: list[dict[str, Any]] = json.loads((hall.cast.home / "accounts.json").read_text("utf-8"))
-            tokens = {row["login"]: row["token"] for row in rows}
-            url = hall.entries["bidders"]
-            stage = Stage(hall.cast, EXAMPLE, url, folder / "work", tokens, _silent, doors=hall.doors)
-            yield Split(hall, postgres, weed, stage)
-            hall.stop()
-    finally:
-        broker.stop()
-        postgres.stop()
-
-
-def _silent(*_: object) -> None:
-    return None
+    with halls.opened(folder, *PROCESSES, seed="bench", example=EXAMPLE) as made:
+        yield Split(made.running, made.postgres, made.weed, made.stage)

@@ -42,7 +42,7 @@ class Performance:
         self._behind = behind
         self._steps = steps
         self._panel = Panel(stage, behind, entropy=entropy)
-        self._bidders = Bidders(stage)
+        self.bidders = Bidders(stage)
         lies = {self._trustee(step): mischief.lying(step.fields["how"]) for step in steps if step.does == "lie"}
         self.watchers = Watchers(stage.cast, stage.address(Role.TRUSTEE), entropy=entropy, machines=lies)
         self._told: set[str] = set()
@@ -50,7 +50,7 @@ class Performance:
     @property
     def handed(self) -> list[dict[str, Any]]:
         """One row per version handed in, in order: bidder, version, bid, status (submitted replaced withdrawn late)."""
-        return self._bidders.handed
+        return self.bidders.handed
 
     def play(self, *, seen: Seen = lambda when, step: None) -> None:
         """Every step in its time, and what follows from it. `seen` is called when everybody is quiet: "before" each
@@ -135,7 +135,7 @@ class Performance:
             time.sleep(0.05)
 
     def _verbs(self) -> Mapping[str, Callable[[Step], None]]:
-        actors = (self._stage, self._bidders, self._panel)
+        actors = (self._stage, self.bidders, self._panel)
         names = {step.does for step in self._steps} - {"be_absent", "lie"}
         return {name: next(getattr(actor, name) for actor in actors if hasattr(actor, name)) for name in names}
 

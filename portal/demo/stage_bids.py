@@ -47,6 +47,10 @@ class Bidders:
 
     def submit(self, step: Step) -> None:
         """Seal and hand in: `check`, `seal`, `submit`."""
+        self.hand_in(step, self.sealed(step))
+
+    def sealed(self, step: Step) -> Path:
+        """The file that is handed in: `check`, `seal`."""
         member = self._stage.bidder(step)
         folder = self._prepare(step)
         sealed = folder.with_suffix(".bid")
@@ -56,10 +60,14 @@ class Bidders:
         if garbage is not None:
             identity = self._stage.cast.identity(member)
             mischief.spoil(sealed, identity, envelope=garbage["envelope"], how=garbage["how"])
+        return sealed
+
+    def hand_in(self, step: Step, sealed: Path) -> None:
+        """Hand a sealed file in: `submit`, once it is known what it is."""
         file = bidfile.read(sealed)
         row = {"bidder": step.number, "version": file.version, "bid": file.bid_id.hex(), "status": "late"}
         self.handed.append(row)
-        told = self._run(member, "submit", str(sealed))
+        told = self._run(self._stage.bidder(step), "submit", str(sealed))
         for earlier in self.handed:
             if earlier["bidder"] == step.number and earlier["status"] == "submitted":
                 earlier["status"] = "replaced"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from portal.demo.script import Step
 from portal.demo.stage import Stage
 from storage.world import SeededEntropy
 from tests.production import servers
-from tests.production.hall import EXAMPLE, ProductionHall, production
+from tests.production.hall import EXAMPLE, ProductionHall, opened
+from tests.production.line import Line
 
 BIDDERS = frozenset({"bidder:01", "bidder:03", "bidder:05", "bidder:07"})
 """Who takes part: fewer than in the demo, so that the whole fits its purse."""
@@ -29,6 +29,8 @@ class Played:
     hall: ProductionHall
     postgres: servers.Postgres
     broker: servers.Valkey
+    store: Line
+    weed: servers.Weed
     stage: Stage
     show: Performance
     steps: list[Step]
@@ -65,29 +67,11 @@ def steps() -> list[Step]:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """A running hall with nothing published yet."""
     folder = tmp_path_factory.mktemp("production")
-    postgres, broker = servers.Postgres(folder / "postgres"), servers.Valkey(folder / "valkey")
-    try:
-        with (
-            servers.seaweed(folder / "seaweed") as blobs,
-            production(
-                folder / "hall", owner_url=postgres.fresh(), blobs=blobs, broker_url=broker.url, seed="production"
-            ) as hall,
-        ):
-            hall.start()
-            tokens = {row["login"]: row["token"] for row in json.loads((hall.cast.home / "accounts.json").read_text())}
-            stage = Stage(
-                hall.cast, EXAMPLE, hall.entries["bidders"], folder / "work", tokens, _silent, doors=hall.doors
-            )
-            script_ = steps()
-            show = Performance(stage, hall, script_, entropy=SeededEntropy("people"))
-            show.begin()
-            yield Played(hall, postgres, broker, stage, show, list(script_), folder)
-            show.watchers.stop()
-            hall.stop()
-    finally:
-        broker.stop()
-        postgres.stop()
-
-
-def _silent(*_: object) -> None:
-    return None
+    with opened(folder, seed="production") as all_:
+        script_ = steps()
+        show = Performance(all_.stage, all_.running, script_, entropy=SeededEntropy("people"))
+        show.begin()
+        yield Played(
+            all_.running, all_.postgres, all_.broker, all_.line, all_.weed, all_.stage, show, list(script_), folder
+        )
+        show.watchers.stop()

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from portal.demo import backstage, rehearsal
 from portal.demo.cast import Cast
+from portal.demo.stage import Stage
 from portal.processes import local, routing, stores
 from portal.processes.local import Plan, Production
 from portal.settings import Settings
@@ -33,6 +35,7 @@ from storage import engine
 from storage.unit import Unit
 from storage.world import Entropy, SeededEntropy, SharedDemoWorld, stamp
 from tests.production import servers
+from tests.production.line import Line
 from trading.hall import Hall
 from trading.lifecycle import State
 from trading.roles import Role
@@ -230,6 +233,51 @@ class ProductionHall:
 
 async def _events(unit: Unit) -> int:
     return await unit.event.count()
+
+
+@dataclass
+class Opened:
+    """A running split hall on its own servers, with a stage on which its people act."""
+
+    running: ProductionHall
+    postgres: servers.Postgres
+    broker: servers.Valkey
+    weed: servers.Weed
+    line: Line
+    stage: Stage
+
+
+@contextlib.contextmanager
+def opened(folder: Path, *processes: str, seed: str, example: Path = EXAMPLE) -> Iterator[Opened]:
+    """PostgreSQL, valkey, SeaweedFS, nginx and these processes (all without names) in a fresh folder, ready, with
+    nothing published. The store is reached through `line`, which a test may make slow or silent."""
+    postgres, broker = servers.Postgres(folder / "postgres"), servers.Valkey(folder / "valkey")
+    try:
+        with (
+            servers.seaweed(folder / "seaweed") as weed,
+            Line(weed.port) as line,
+            production(
+                folder / "hall",
+                owner_url=postgres.fresh(),
+                blobs=weed.behind(line.port),
+                broker_url=broker.url,
+                seed=seed,
+                example=example,
+            ) as hall,
+        ):
+            hall.start(*processes)
+            stage = Stage(
+                hall.cast, example, hall.entries["bidders"], folder / "work", hall.tokens, _silent, doors=hall.doors
+            )
+            yield Opened(hall, postgres, broker, weed, line, stage)
+            hall.stop()
+    finally:
+        broker.stop()
+        postgres.stop()
+
+
+def _silent(*_: object) -> None:
+    return None
 
 
 @contextlib.contextmanager

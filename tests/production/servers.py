@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,10 @@ class Weed:
 
     port: int
     secrets: Mapping[str, str]
+
+    def behind(self, port: int) -> Weed:
+        """The same store as it is reached through another port of this machine."""
+        return replace(self, port=port)
 
     def url_of(self, process: str) -> str:
         """The blobs_url of a process, or of the administrator."""

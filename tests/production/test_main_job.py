@@ -43,6 +43,12 @@ BIDS = (
     "SELECT count(*) FROM event WHERE public = 0 AND kind IN ('submit', 'withdraw', 'upload', 'download')",
 )
 """What must give nothing before the deadline, whoever asks without a bidder's live session."""
+SUBMITTED = "SELECT id FROM upload WHERE state = 'submitted'"
+TO_ERASER = {
+    "SELECT count(*) FROM upload": f"SELECT count(*) FROM ({SUBMITTED}) AS bids",
+    "SELECT count(*) FROM segment": f"SELECT count(*) FROM segment WHERE upload IN ({SUBMITTED})",
+}
+"""The eraser is shown what was begun seven days ago and never became a bid; of bids it is shown nothing either."""
 
 
 def settings_of(played: Played, name: str) -> list[str]:
@@ -83,7 +89,7 @@ def test_a_database_restarted_while_receiving_is_waited_for(played: Played) -> N
     for plan in played.hall.production.plans:
         played.hall.wait_ready(plan)
     assert played.show.handed[-1]["status"] == "submitted"
-    assert len({row["bidder"] for row in played.show.handed}) == len(played.show.handed)
+    assert len({(row["bidder"], row["version"]) for row in played.show.handed}) == len(played.show.handed)
 
 
 def test_notices_wait_for_a_broker_that_is_away_and_come_once(played: Played) -> None:
@@ -165,8 +171,9 @@ def test_before_the_deadline_no_credential_of_any_process_shows_who_bid(played: 
         for plan in played.hall.production.plans:
             connection = await asyncpg.connect(settings.read(plan.process, plan.settings, {}).database_url)
             for question in BIDS:
+                asked = TO_ERASER.get(question, question) if plan.process == "eraser" else question
                 try:
-                    assert await connection.fetchval(question) == 0, (plan.name, question)
+                    assert await connection.fetchval(asked) == 0, (plan.name, asked)
                 except asyncpg.InsufficientPrivilegeError:
                     continue
             await connection.close()

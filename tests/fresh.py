@@ -39,8 +39,10 @@ APT_OPTION = re.compile(r"Acquire::(https?::(Proxy|CaInfo|Verify)|Check-|Retries
 PIP_FILES = ("etc/pip.conf", "root/.config/pip/pip.conf", "root/.pip/pip.conf", "etc/uv/uv.toml")
 OWN_CERTIFICATES = Path("usr/local/share/ca-certificates")
 
-# The mounts belong to a namespace of their own and go with the last process in it.
+# The mounts belong to a namespace of their own and go with the last process in it. The folder is a mount of its own, so
+# that what runs in it can have mounts of its own in turn.
 ENTER = """set -e
+mount --bind {root} {root}
 mount -t proc proc {root}/proc
 mount --rbind /dev {root}/dev
 mount -t tmpfs tmpfs {root}/dev/shm

@@ -7,6 +7,7 @@ Everything else comes as wheels. Only the standard library is used: this runs be
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -18,11 +19,22 @@ PACKAGES: dict[str, str] = {
     "rabbitmq-server": "rabbitmq-server",
 }
 """Debian package → a program that it brings."""
+LIBRARIES: dict[str, str] = {"libatomic1": "libatomic.so.1"}
+"""Debian package → a library that it brings; Playwright's own node asks for it, and a minimal Debian has it not."""
 
 
 def missing() -> list[str]:
-    """The packages whose program is not there."""
-    return [package for package, program in PACKAGES.items() if shutil.which(program) is None]
+    """The packages whose program or library is not there."""
+    programs = [package for package, program in PACKAGES.items() if shutil.which(program) is None]
+    return programs + [package for package, library in LIBRARIES.items() if not _loads(library)]
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def main() -> int:

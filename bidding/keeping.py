@@ -28,7 +28,7 @@ from trading import retention, tenders
 from trading.counter.verbs import Verb
 from trading.hall import Hall
 from trading.journal import Outcome
-from trading.lifecycle import TERMINAL, State
+from trading.lifecycle import AT_REST, State
 from trading.roles import Actor, Permission
 
 PAUSES_SECONDS = (0.2, 1.0, 5.0, 15.0)
@@ -37,7 +37,6 @@ QUIET_SECONDS, QUIET_SECONDS_MAX = 1.0, 60.0
 """Locks wait until nobody handed in for so long, a minute at most: a deadline's last seconds belong to the bids."""
 KEEPERS = 4
 BEFORE_FREEZE = frozenset({State.DRAFT, State.ENTRY_PENDING, State.REGISTERED, State.BIDDING, State.CLOSED})
-AT_REST = (*TERMINAL, State.CONTRACTED)
 SWEPT_BACK = timedelta(days=800)
 """How long after its deadline a tender is still looked at for the lock that begins with its contract."""
 log = logging.getLogger("tradehall.keeping")

@@ -18,7 +18,7 @@ from bidding import clock as bids
 from crypto.refusal import Refused
 from experts import clock as panels
 from storage.blobs import Blobs
-from storage.ports import Conflict, Not
+from storage.ports import Conflict, In, Not
 from storage.unit import Database, Unit
 from storage.world import World
 from trading import clock, lifecycle, tenders
@@ -35,7 +35,7 @@ TIDY_EVERY = timedelta(hours=1)
 ROUNDS_MAX = 50
 log = logging.getLogger("tradehall.clockwork")
 
-AT_REST = frozenset(state.value for state in (*lifecycle.TERMINAL, lifecycle.State.CONTRACTED))
+AT_REST = frozenset(state.value for state in lifecycle.AT_REST)
 
 
 async def run(running: Running, stop: asyncio.Event) -> None:
@@ -166,4 +166,5 @@ def lock_step(database: Database, blobs: Blobs, world: World) -> Step:
 
 async def _alive(unit: Unit) -> list[str]:
     rows = await unit.tender.find({"state": Not(lifecycle.State.FAILED.value)})
-    return [row["lot"] for row in rows if row["state"] not in AT_REST]
+    owing = await unit.tender.find({"state": In(tuple(sorted(AT_REST))), "due": Not("")})
+    return [row["lot"] for row in rows if row["state"] not in AT_REST] + [row["lot"] for row in owing]

@@ -6,7 +6,8 @@
   list is secret until then), and the reading is in the log before the first byte leaves;
 - bodies go from the store to the file segment by segment: memory does not grow with them.
 
-Whoever makes a bundle can leave out what came last, and the newest stamp shows until when; nothing else goes unseen.
+Whoever makes a bundle can leave out what came last, and the newest stamp shows until when; nothing else goes unseen. Of
+private acts that ends with the tally of a tender that rests (trading/tally.py).
 """
 
 from __future__ import annotations

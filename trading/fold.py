@@ -96,6 +96,8 @@ def apply(tender: Tender, act: Mapping[str, Any], *, leaf: str) -> Tender:
             return _awarded(tender, act, at)
         case "report":
             return replace(tender, state=State.REPORT_SUBMITTED, report_at=at)
+        case "tally":
+            return replace(tender, tallied_at=at)
         case _:
             assert len(ways) == 1, f"{kind} leads more than one way and is not folded"
             return replace(tender, state=ways[0])
@@ -192,9 +194,9 @@ def _ended(tender: Tender, act: Mapping[str, Any], at: datetime, leaf: str) -> T
             return replace(tender, state=state, freeze=leaf, frozen_at=at, bids=act["n"], ready=())
         case "failed":
             _check_failed(tender, act["reason"])
-            return replace(tender, state=State.FAILED, ended_because=act["reason"])
+            return replace(tender, state=State.FAILED, ended_because=act["reason"], ended_at=at)
         case _:
-            return replace(tender, state=State.TERMINATED, ended_because=act["reason"])
+            return replace(tender, state=State.TERMINATED, ended_because=act["reason"], ended_at=at)
 
 
 def _check_failed(tender: Tender, reason: str) -> None:

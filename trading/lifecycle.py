@@ -55,6 +55,9 @@ class State(StrEnum):
 
 CLOCK = "(clock)"
 TERMINAL = frozenset({State.FAILED, State.TERMINATED})
+AT_REST = TERMINAL | {State.CONTRACTED}
+TALLY_AFTER = timedelta(hours=1)
+"""After the last act of a tender: what was under way then has its place in the log by now."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,11 @@ TRANSITIONS = _rows()
 
 # Acts that change a flag, or nothing, and may stand in every state from the notice on to the contract.
 ANYWHERE = frozenset({"hold", "resume", "directive", "incident"})
+# What follows when a tender rests: how many private acts there were, said in public (docs/spec/acts.md §3).
+AFTERWARDS = frozenset({"tally"})
 # What may happen while something holds. Bids are received and withdrawn (they are not acts of the state), owners answer
 # and amend, trustees may say why they refuse; nothing opens, nothing is decided.
-WHILE_HELD = ANYWHERE | {"objection", "answer", "amendment", "deadline", "terminate", "refused", "ready"}
+WHILE_HELD = ANYWHERE | AFTERWARDS | {"objection", "answer", "amendment", "deadline", "terminate", "refused", "ready"}
 
 # Who brings each event about: roles of docs/spec/acts.md.
 CAUSED_BY: dict[str, tuple[str, ...]] = {
@@ -159,6 +164,7 @@ CAUSED_BY: dict[str, tuple[str, ...]] = {
     "hold": ("clockwork",),
     "resume": ("clockwork",),
     "incident": ("clockwork",),
+    "tally": ("clockwork",),
     "directive": ("supervisor",),
     "terminate": ("owner", "agent"),
     "close": ("clockwork",),
@@ -193,6 +199,8 @@ def ways(state: State, event: str) -> tuple[State, ...]:
     if event in ANYWHERE:
         before_notice = state in (State.DRAFT, State.ENTRY_PENDING, State.REGISTERED)
         return () if before_notice or state in TERMINAL else (state,)
+    if event in AFTERWARDS:
+        return (state,) if state in AT_REST else ()
     return tuple(row.to for row in TRANSITIONS if row.frm is state and row.event == event)
 
 
@@ -250,6 +258,9 @@ def due(tender: Tender, *, now: datetime) -> tuple[Due, ...]:
                 owed.append(Due("failed", tender.opened_at, "E-57", fields))
             case _:
                 pass
+    rests = tender.rests_since
+    if rests is not None and (tender.tallied_at is None or tender.tallied_at < rests):
+        owed.append(Due("tally", rests + TALLY_AFTER, "E-97"))
     return tuple(sorted(owed, key=lambda item: item.at))
 
 
@@ -287,6 +298,7 @@ def text() -> str:
         for row in TRANSITIONS
     ]
     lines += ["", "anywhere from the notice on:  " + " ".join(sorted(ANYWHERE))]
+    lines += ["when the tender rests:        " + " ".join(sorted(AFTERWARDS))]
     lines += ["while something holds:        " + " ".join(sorted(WHILE_HELD)), ""]
     lines += [f"{event:<17} {' or '.join(roles) or 'time alone'}" for event, roles in CAUSED_BY.items()]
     return "\n".join(lines) + "\n"

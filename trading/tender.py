@@ -117,11 +117,23 @@ class Tender(Struct, frozen=True, kw_only=True):
     contracted_at: datetime | None = None
     regulator_report_at: datetime | None = None
     ended_because: str | None = None
+    ended_at: datetime | None = None
+    tallied_at: datetime | None = None
 
     @property
     def deadline(self) -> datetime:
         """The deadline in force: that of the last act that gave one."""
         return self.deadlines[-1].deadline
+
+    @property
+    def rests_since(self) -> datetime | None:
+        """When the last act was done that the tender's end asks for: contract or report of a contracted one, the end of
+        another. None while it goes on, and where it ended before the freeze: then nobody may count its bids."""
+        if self.freeze is None:
+            return None
+        if self.contracted_at is not None:
+            return max(self.contracted_at, self.regulator_report_at or self.contracted_at)
+        return self.ended_at
 
     @property
     def parties(self) -> Parties:

@@ -52,6 +52,7 @@ PUBLIC_KINDS = frozenset(
         "publicity",
         "award",
         "contract",
+        "tally",
         "directive",
         "trustee",
         "pre_keys",

@@ -190,6 +190,7 @@ _ACTS: dict[str, dict[str, Shape]] = {
     },
     "award": {"rank": whole(1, 3), "bid": H32, "bidder": ORGANISATION, "price_fen": FEN, "notice_hash": H32},
     "contract": {"bid": H32, "price_fen": FEN, "period_days": whole(1), "hash": H32},
+    "tally": {"size": COUNT, "n": COUNT, "root": H32},
     "directive": {"what": one_of("suspend", "resume", "provide", "correct", "redraw"), "reason": text},
 }
 

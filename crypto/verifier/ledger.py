@@ -10,7 +10,7 @@ import itertools
 
 from crypto.ledger import acts, merkle, note
 from crypto.verifier.anchors import Case
-from crypto.verifier.findings import PLATFORM, Remarks, judge, need
+from crypto.verifier.findings import CLOCKWORK, PLATFORM, Remarks, judge, need
 from crypto.verifier.shown import Act, Bundle, Event
 
 
@@ -42,6 +42,7 @@ def check(case: Case, remarks: Remarks) -> None:
         remarks.add("private_acts_needs_full_bundle")
     else:
         _check_events(bundle, top)
+        _check_tallies(bundle, remarks)
     remarks.add("public_acts_log_of_leaves", count_acts=len(bundle.acts), size=top.size)
 
 
@@ -123,6 +124,26 @@ def _check_events(bundle: Bundle, top: note.Checkpoint) -> None:
             event=f"bids/{submission.bid}",
             culprit=PLATFORM,
         )
+
+
+def _check_tallies(bundle: Bundle, remarks: Remarks) -> None:
+    """What the hall said in public of how many private acts there are: none can be left out of a bundle since."""
+    told = bundle.of("tally")
+    for act in told:
+        listed = [bytes.fromhex(event.leaf) for event in bundle.events if event.index < act["size"]]
+        need(act["size"] <= act.index, "tally_of_what_is_not_yet_in_log", event=act.leaf, culprit=CLOCKWORK)
+        need(
+            (act["n"], act["root"]) == (len(listed), merkle.root(listed).hex()),
+            "private_acts_are_not_those_of_tally",
+            shown=len(listed),
+            n=act["n"],
+            event=act.leaf,
+            culprit=PLATFORM,
+        )
+    size = told[-1]["size"] if told else 0
+    since = sum(event.index >= size for event in bundle.events)
+    if since:
+        remarks.add("private_acts_that_no_tally_counts", since=since)
 
 
 def _break(shown: list[Act]) -> str:

@@ -48,11 +48,11 @@ _NEXT: Mapping[str, Mapping[str, str]] = {
     "reported": {"publicity": "published", "failed": "ended"},
     "published": {"award": "awarded", "failed": "ended"},
     "awarded": {"award": "", "contract": "contracted", "failed": "ended"},
-    "contracted": {},
-    "ended": {},
+    "contracted": {"tally": ""},
+    "ended": {"tally": ""},
 }
 _ANYWHERE = frozenset({"hold", "resume", "directive", "incident"})
-_WHILE_HELD = _ANYWHERE | {"amendment", "deadline", "terminate", "refused", "ready"}
+_WHILE_HELD = _ANYWHERE | {"amendment", "deadline", "terminate", "refused", "ready", "tally"}
 _STAMPED = ("tender", "amendment", "deadline", "hold", "publicity")
 
 

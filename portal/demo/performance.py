@@ -20,7 +20,7 @@ from portal.demo.stage_bids import Bidders
 from portal.demo.stage_panel import Panel
 from portal.demo.watchers import Watchers
 from storage.world import Entropy, instant
-from trading.lifecycle import State
+from trading.lifecycle import TALLY_AFTER, State
 from trading.roles import Role
 
 TICK = timedelta(seconds=30)
@@ -59,6 +59,7 @@ class Performance:
             self.begin()
             for step in self._steps:
                 self.take(step, seen=seen)
+            self.run_until(self._stage.now + TALLY_AFTER)
             until_witnessed(self._behind, seconds_max=FLUSH_SECONDS_MAX)  # A bundle holds what was witnessed.
         finally:
             self.watchers.stop()

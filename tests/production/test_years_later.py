@@ -29,7 +29,7 @@ from storage.unit import Database, Unit
 from storage.world import stamp
 from tests.bidding.conftest import Keys, Stage
 from tests.production import servers
-from trading import retention
+from trading import lifecycle, retention
 from trading.commands import notice
 
 pytestmark = pytest.mark.production
@@ -245,5 +245,5 @@ def test_no_key_does_another_process_work_in_the_store(hall: Hall) -> None:
 def test_the_database_knows_the_periods_and_the_ends_that_the_program_knows() -> None:
     text = (Path(__file__).parents[2] / "storage" / "grants.sql").read_text("utf-8")
     assert f"hall_ago(INTERVAL '{retention.years_min()} years')" in text
-    states = ", ".join(f"'{state}'" for state in sorted(state.value for state in keeping.AT_REST))
+    states = ", ".join(f"'{state}'" for state in sorted(state.value for state in lifecycle.AT_REST))
     assert f"tender.state IN ({states})" in text

@@ -36,7 +36,7 @@ def test_every_state_is_reached_and_only_terminal_states_have_no_way_out() -> No
 
 
 def test_every_event_has_a_cause_and_public_kinds_are_spelt_as_in_the_ledger() -> None:
-    events = {row.event for row in TRANSITIONS} | lifecycle.ANYWHERE
+    events = {row.event for row in TRANSITIONS} | lifecycle.ANYWHERE | lifecycle.AFTERWARDS
     assert events == set(CAUSED_BY)
     private = {"entry", "entry_accepted", "objection", "answer", "sign_in", "review", "award_void", "regulator_report"}
     assert events - acts.PUBLIC_KINDS == private | {CLOCK}

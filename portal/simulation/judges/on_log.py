@@ -75,7 +75,7 @@ CLOSED_BY = {
     "contract": "contract",
 }
 ENDED = ("failed", "terminate")
-AFTER_THE_END = frozenset({"incident", "directive"})
+AFTER_THE_END = frozenset({"incident", "directive", "tally"})
 NOTICE_DAYS, CLARIFICATION_DAYS, OBJECTION_DAYS, PUBLICITY_DAYS = 20, 15, 10, 3
 
 

@@ -1,4 +1,4 @@
-"""How the small tender ends: sheets and scores, publicity with one objection, award and contract."""
+"""How the small tender ends: sheets and scores, publicity with one objection, award and contract, the tally."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from crypto import jcs
+from crypto.ledger import merkle
 from crypto.verifier import recount
 from tests.crypto.verifier import panel
 from tests.crypto.verifier.hall import stamp
@@ -140,3 +141,16 @@ def _award_to(world: World, row: Mapping[str, Any]) -> None:
     price = row["price_fen"] - (1_000_000 if world.cheat == "other_contract" else 0)
     contract = {"bid": row["bid"], "price_fen": price, "period_days": row["period_days"], "hash": "0f" * 32}
     world.by_owner("contract", contract)
+
+
+def rest(world: World) -> None:
+    """The owner's report, and how many private acts there were."""
+    hall = world.hall
+    hall.later(days=1)
+    hall.private("regulator_report", {"hash": "0e" * 32}, hall.owner, role="owner")
+    hall.later(hours=1)
+    leaves = [bytes.fromhex(event.leaf) for event in hall.events]
+    size = hall.events[-1].index + (9 if world.cheat == "early_tally" else 1)
+    world.duty("tally", {"size": size, "n": len(leaves), "root": merkle.root(leaves).hex()})
+    if world.cheat == "hidden_act":
+        hall.events.pop()

@@ -21,6 +21,8 @@ SOURCES = Path(command.__file__).parent
 # cheat → (view that shows it, first check that fails, culprit named)
 CHEATS = {
     "puppet_roster": ("public", 1, "owner"),
+    "hidden_act": ("full", 2, "platform"),
+    "early_tally": ("full", 2, "clockwork"),
     "short_notice": ("public", 3, "owner"),
     "backdated_notice": ("public", 3, "owner"),
     "late_clarification": ("public", 3, "owner"),

@@ -81,6 +81,7 @@ class World:
         panel.seat(self)
         judged.score(self)
         judged.award(self)
+        judged.rest(self)
         self.hall.later(minutes=1)
         self.hall.checkpoint()
         return self

@@ -60,6 +60,7 @@ ACTS: dict[str, Words] = {
     "contribution": ("提交密封随机数", "sealed number handed in"),
     "call": ("呼叫专家无人接听", "a call was not answered"),
     "contract": ("合同备案", "contract filed"),
+    "tally": ("不公开记录清点", "private acts counted"),
     "directive": ("监督指令", "supervisor's directive"),
     "trustee": ("受托人入册", "trustee certified"),
     "pre_keys": ("受托人一次性公钥", "trustee's one-time keys"),

@@ -1,0 +1,33 @@
+"""How many private acts a tender has, said in public once it rests.
+
+docs/spec/acts.md §3 (`tally`). The chains of private acts prove that none is missing before a person's last one, not
+that none follows. A tally closes that gap: a full bundle that leaves one of them out no longer fits (bundle.md §6,
+check 2). It is said after the end and not before, because a number of private acts is a number of bids.
+
+Whoever holds the duty key can delay it; the bundle then says how many acts no tally counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crypto.ledger import merkle
+from storage.ports import In
+from storage.unit import Unit
+from trading.tender import Tender
+
+LOOKED_AT_ONCE = 500
+
+
+async def fields(unit: Unit, tender: Tender) -> dict[str, Any] | None:
+    """`size`, `n` and `root` of the act; None while a private act of the tender still waits for its place."""
+    rows = await unit.event.find({"tender_id": tender.tender_id, "public": 0})
+    places: dict[str, int] = {}
+    for start in range(0, len(rows), LOOKED_AT_ONCE):
+        ids = tuple(row["id"] for row in rows[start : start + LOOKED_AT_ONCE])
+        places |= {row["pending"]: row["idx"] for row in await unit.ledger.find({"pending": In(ids)})}
+    if len(places) < len(rows):
+        return None
+    leaves = [row["leaf_hash"] for row in sorted(rows, key=lambda row: places[row["id"]])]
+    size = max(places.values(), default=-1) + 1
+    return {"size": size, "n": len(leaves), "root": merkle.root([bytes.fromhex(leaf) for leaf in leaves]).hex()}

@@ -160,6 +160,11 @@ class Book:
             size = body["checkpoint"]["size"]
             self._grow(size)
             body["checkpoint"] = {"size": size, "root": self._tree.root(size).hex()}
+        if entry.kind == "tally" and self.shown.full:
+            counted = sorted(
+                (one for one in self.events.values() if one.index < body["size"]), key=lambda one: one.index
+            )
+            body["root"] = merkle.root([bytes.fromhex(self._make(one)) for one in counted]).hex()
         was = next(act for act in self.shown.acts if act.leaf == entry.leaf)
         if body == {name: was[name] for name in was.body if name != "signatures"}:
             return dict(was.body)

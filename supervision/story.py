@@ -68,8 +68,8 @@ def sentence(act: Act) -> Words:
             return f"封存投标{act['n']}份。", f"{act['n']} bids were frozen."
         case "ready" | "release":
             zh, en = ("就绪", "is ready") if act["kind"] == "ready" else ("放出份额", "released its shares")
-            where = f"(第{act['lock'] + 1}组)"
-            return f"受托人{act['trustee']}{where}{zh}。", f"Trustee {act['trustee']} (lock {act['lock'] + 1}) {en}."
+            zh_group, en_group = list(terms.GROUPS.values())[act["lock"]]
+            return f"{zh_group}受托人{act['trustee']}{zh}。", f"Trustee {act['trustee']} of the {en_group} {en}."
         case "opened":
             return f"开标完成,有效开启{act['n']}份。", f"The opening is done: {act['n']} bids opened."
         case "publicity":
@@ -86,6 +86,11 @@ def sentence(act: Act) -> Words:
             return (
                 f"签订合同,合同价{_yuan(act['price_fen'])}元。",
                 f"The contract is signed at CNY {_yuan(act['price_fen'])}.",
+            )
+        case "tally":
+            return (
+                f"清点本次招标的不公开记录,共{act['n']}条。",
+                f"The private acts of this tender were counted: {act['n']}.",
             )
         case "directive":
             return (

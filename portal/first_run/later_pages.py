@@ -16,8 +16,8 @@ from portal.first_run.desk import WHO, FirstRun
 from portal.first_run.finishing import Standing
 from portal.running import Running
 from trading.account.posts import named
-from trading.centre.trustee_pages import GROUPS, SEATS
-from trading.counter.page import doing, forms
+from trading.centre.trustee_pages import SEATS
+from trading.counter.page import doing, forms, terms
 from trading.counter.page.forms import Field, Filled, Upload
 from trading.counter.page.pages import Pages, Requested
 from trading.people import accounts, certification
@@ -124,7 +124,7 @@ def routes(first: FirstRun, pages: Pages, steps: Steps) -> list[Any]:
             filled=filled,
             cards=cards,
             seats=SEATS,
-            groups=GROUPS,
+            groups=terms.GROUPS,
             purposes=PURPOSES,
             fingerprint=first.fingerprint(),
         )

@@ -15,7 +15,7 @@ from crypto.refusal import Refused
 from storage.unit import Unit
 from trading import rosters
 from trading.counter import strict
-from trading.counter.page import doing, forms
+from trading.counter.page import doing, forms, terms
 from trading.counter.page.forms import Field, Filled, Upload
 from trading.counter.page.pages import Pages, Requested
 from trading.counter.page.session import Visitor
@@ -30,10 +30,6 @@ SEATS: Mapping[str, tuple[str, str]] = {
     "regulator": ("行业监管部门", "regulator"),
     "inspector": ("审计或监察机构", "inspector"),
     "independent": ("独立机构", "independent body"),
-}
-GROUPS: Mapping[str, tuple[str, str]] = {
-    "operation": ("运行组", "operation group"),
-    "supervision": ("监督组", "supervision group"),
 }
 Powered = Callable[[Visitor, Permission], Field]
 
@@ -110,7 +106,7 @@ def routes(pages: Pages, powered: Powered) -> list[Any]:
             status=status,
             filled=filled,
             seats=SEATS,
-            groups=GROUPS,
+            groups=terms.GROUPS,
             power=power.choices[0][0] if power.choices else "",
             address=str(request.base_url).rstrip("/"),
             **told,

@@ -67,7 +67,14 @@ ACTS: dict[str, Words] = {
     "key": ("公布公钥", "key published"),
     "rotate": ("更换公钥", "key rotated"),
     "clock": ("演练时钟前移", "rehearsal clock moved"),
+    "scripts": ("公布页面脚本清单", "scripts of the pages published"),
 }
+
+GROUPS: dict[str, Words] = {
+    "operation": ("运行组", "operation group"),
+    "supervision": ("监督组", "supervision group"),
+}
+"""The groups of trustees, in the order of their locks."""
 
 
 def state(name: str) -> Words:

@@ -20,7 +20,12 @@ LOOKED_AT_ONCE = 500
 
 
 async def fields(unit: Unit, tender: Tender) -> dict[str, Any] | None:
-    """`size`, `n` and `root` of the act; None while a private act of the tender still waits for its place."""
+    """`size`, `n` and `root` of the act; None while a private act of the tender still waits for its place.
+
+    The size of the log is read first: what gets its place meanwhile lies above it.
+    """
+    newest = await unit.ledger.find(order=("-idx",), limit=1)
+    size = newest[0]["idx"] + 1 if newest else 0
     rows = await unit.event.find({"tender_id": tender.tender_id, "public": 0})
     places: dict[str, int] = {}
     for start in range(0, len(rows), LOOKED_AT_ONCE):
@@ -28,6 +33,6 @@ async def fields(unit: Unit, tender: Tender) -> dict[str, Any] | None:
         places |= {row["pending"]: row["idx"] for row in await unit.ledger.find({"pending": In(ids)})}
     if len(places) < len(rows):
         return None
-    leaves = [row["leaf_hash"] for row in sorted(rows, key=lambda row: places[row["id"]])]
-    size = max(places.values(), default=-1) + 1
+    counted = sorted((place, row["leaf_hash"]) for row in rows if (place := places[row["id"]]) < size)
+    leaves = [leaf for _, leaf in counted]
     return {"size": size, "n": len(leaves), "root": merkle.root([bytes.fromhex(leaf) for leaf in leaves]).hex()}

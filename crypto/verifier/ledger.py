@@ -132,6 +132,8 @@ def _check_tallies(bundle: Bundle, remarks: Remarks) -> None:
     for act in told:
         listed = [bytes.fromhex(event.leaf) for event in bundle.events if event.index < act["size"]]
         need(act["size"] <= act.index, "tally_of_what_is_not_yet_in_log", event=act.leaf, culprit=CLOCKWORK)
+        whole = any(end.index < act["size"] for end in bundle.of("contract", "failed", "terminate"))
+        need(whole, "tally_stops_before_the_end", event=act.leaf, culprit=CLOCKWORK)
         need(
             (act["n"], act["root"]) == (len(listed), merkle.root(listed).hex()),
             "private_acts_are_not_those_of_tally",

@@ -149,8 +149,10 @@ def rest(world: World) -> None:
     hall.later(days=1)
     hall.private("regulator_report", {"hash": "0e" * 32}, hall.owner, role="owner")
     hall.later(hours=1)
-    leaves = [bytes.fromhex(event.leaf) for event in hall.events]
     size = hall.events[-1].index + (9 if world.cheat == "early_tally" else 1)
+    if world.cheat == "short_tally":
+        size = hall.acts[-1].index
+    leaves = [bytes.fromhex(event.leaf) for event in hall.events if event.index < size]
     world.duty("tally", {"size": size, "n": len(leaves), "root": merkle.root(leaves).hex()})
     if world.cheat == "hidden_act":
         hall.events.pop()

@@ -23,6 +23,7 @@ CHEATS = {
     "puppet_roster": ("public", 1, "owner"),
     "hidden_act": ("full", 2, "platform"),
     "early_tally": ("full", 2, "clockwork"),
+    "short_tally": ("full", 2, "clockwork"),
     "short_notice": ("public", 3, "owner"),
     "backdated_notice": ("public", 3, "owner"),
     "late_clarification": ("public", 3, "owner"),

@@ -183,4 +183,4 @@ async def _probe(running: Running) -> None:
 def _touch(running: Running) -> None:
     probe = running.folder.blobs / ".writable"
     probe.write_bytes(b"")
-    probe.unlink()
+    probe.unlink(missing_ok=True)  # Another asking at the same time takes it away as well.

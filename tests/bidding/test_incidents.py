@@ -168,6 +168,8 @@ def test_health_names_what_stands_still(play: Play) -> None:
         running = running_of(stage, clock)
         alarms = Alarms(running)
         assert await alarms.failing() == []
+        at_once = await asyncio.gather(*(alarms.failing() for _ in range(40)))
+        assert at_once == [[]] * 40, "who asks for the health at the same time is told the same"
         alarms.ring()
         clock[0] = 1.0
         alarms.ring()

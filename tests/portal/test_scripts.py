@@ -55,6 +55,7 @@ def test_the_front_page_compares_with_the_log(hall: Hall, tmp_path: Path, capsys
 
 
 def test_the_evidence_proves_the_roster_under_the_anchors(hall: Hall) -> None:
+    hall.until_witnessed()
     trust = hall.thread.running.hall.trust
     shown = hall.http.get(f"/api/v1/bidding/lots/{hall.lot}/evidence").json()
     assert set(shown) == {"tender", "hall", "rulebook", "terms"}

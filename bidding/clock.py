@@ -18,6 +18,7 @@ from datetime import datetime
 from bidding import box, ceremony, lots
 from crypto.opening.ceremony import Terms
 from crypto.opening.frozen import Submitted, Withdrawn
+from storage import ledger
 from storage.ports import Row
 from storage.unit import Unit
 from storage.world import instant, stamp
@@ -72,14 +73,14 @@ async def frozen_now(unit: Unit, held: Held, *, hall: Hall) -> ceremony.Frozen |
 async def submissions(unit: Unit, lot: str, terms: Terms) -> tuple[Submitted, ...]:
     """Every submission of the lot that has its place in the log, as the box judged it when it came."""
     rows = await unit.submission.find({"lot": lot})
-    places = await lots.indexes(unit, [row["id"] for row in rows])
+    places = await ledger.places(unit, [row["id"] for row in rows])
     return tuple(_submitted(row, places[row["id"]]) for row in rows if row["id"] in places)
 
 
 async def withdrawals(unit: Unit, lot: str) -> tuple[Withdrawn, ...]:
     """Every withdrawal of the lot that has its place in the log."""
     rows = await unit.withdrawal.find({"lot": lot})
-    places = await lots.indexes(unit, [row["id"] for row in rows])
+    places = await ledger.places(unit, [row["id"] for row in rows])
     return tuple(
         Withdrawn(
             bytes.fromhex(row["body"]["leaf"]),

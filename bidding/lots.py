@@ -15,12 +15,11 @@ from crypto.opening import ceremony as ceremonies
 from crypto.opening.ceremony import Ceremony, Deadlines, Terms
 from crypto.refusal import Refused
 from storage import ledger
-from storage.ports import AtLeast, In, Row
+from storage.ports import AtLeast, Row
 from storage.unit import Unit
 from trading.hall import Hall
 from trading.tender import Tender
 
-LOOKED_AT_ONCE = 500
 KEPT_MAX = 1000
 COSIGNATURES_LOOKED_AT = 48
 PRESENTED = "presented_receipt"
@@ -47,19 +46,10 @@ async def acts(unit: Unit, tender: Tender, *kinds: str) -> tuple[Logged, ...]:
     """The tender's public acts that have their place in the log, in its order; of these kinds, where any are named."""
     rows = await unit.event.find({"tender_id": tender.tender_id, "seq": AtLeast(0)}, order=("seq",))
     wanted = [row for row in rows if not kinds or row["kind"] in kinds]
-    places = await indexes(unit, [row["id"] for row in wanted])
+    places = await ledger.places(unit, [row["id"] for row in wanted])
     return tuple(
         Logged(places[row["id"]], bytes.fromhex(row["leaf_hash"]), row["body"]) for row in wanted if row["id"] in places
     )
-
-
-async def indexes(unit: Unit, events: Sequence[str]) -> dict[str, int]:
-    """The place in the log of every one of these events that has one."""
-    found: dict[str, int] = {}
-    for start in range(0, len(events), LOOKED_AT_ONCE):
-        ids = tuple(events[start : start + LOOKED_AT_ONCE])
-        found |= {row["pending"]: row["idx"] for row in await unit.ledger.find({"pending": In(ids)})}
-    return found
 
 
 async def stamps(unit: Unit, places: Iterable[int], *, hall: Hall) -> tuple[Stamp, ...]:

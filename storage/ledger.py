@@ -317,6 +317,15 @@ async def head_at(unit: Unit, size: int) -> Head | None:
     return await _head(unit, row) if row else None
 
 
+async def places(unit: Unit, events: Sequence[str]) -> dict[str, int]:
+    """The place in the log of every one of these events that has one."""
+    found: dict[str, int] = {}
+    for start in range(0, len(events), ASKED_AT_ONCE):
+        asked = In(tuple(events[start : start + ASKED_AT_ONCE]))
+        found |= {row["pending"]: row["idx"] for row in await unit.ledger.find({"pending": asked})}
+    return found
+
+
 async def _witnessed(unit: Unit, anchors: note.Anchors) -> Head | None:
     rows = await unit.cosignature.find(order=("-size",), limit=RECENT_CHECKPOINTS)
     for size in dict.fromkeys(row["size"] for row in rows):

@@ -155,7 +155,7 @@ def members_of(row: Mapping[str, Any] | None) -> tuple[bool, bool, bool]:
 
 
 async def _placed(unit: Unit, rows: Sequence[Row], head: Head) -> list[Placed]:
-    places = await lots.indexes(unit, [row["id"] for row in rows])
+    places = await ledger.places(unit, [row["id"] for row in rows])
     found = [Placed(places[row["id"]], row) for row in rows if row["id"] in places]
     return [each for each in found if each.index < head.size]
 

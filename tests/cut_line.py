@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,10 +77,15 @@ class CutLine:
     def _drop(self) -> None:
         with self._lock:
             closing, self._open = self._open, set()
-        for each in closing:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        hang_up(closing)
+
+
+def hang_up(lines: Iterable[socket.socket]) -> None:
+    """End these connections, whoever waits in them."""
+    for each in lines:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+        each.close()
 
 
 def grow(path: Path, size: int) -> None:

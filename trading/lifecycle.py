@@ -259,7 +259,7 @@ def due(tender: Tender, *, now: datetime) -> tuple[Due, ...]:
             case _:
                 pass
     rests = tender.rests_since
-    if rests is not None and (tender.tallied_at is None or tender.tallied_at < rests):
+    if rests is not None and (tender.tallied_at is None or tender.tallied_at <= rests):
         owed.append(Due("tally", rests + TALLY_AFTER, "E-97"))
     return tuple(sorted(owed, key=lambda item: item.at))
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from crypto.ledger import merkle
-from storage.ports import In
+from storage import ledger
 from storage.unit import Unit
 from trading.tender import Tender
-
-LOOKED_AT_ONCE = 500
 
 
 async def fields(unit: Unit, tender: Tender) -> dict[str, Any] | None:
@@ -27,10 +25,7 @@ async def fields(unit: Unit, tender: Tender) -> dict[str, Any] | None:
     newest = await unit.ledger.find(order=("-idx",), limit=1)
     size = newest[0]["idx"] + 1 if newest else 0
     rows = await unit.event.find({"tender_id": tender.tender_id, "public": 0})
-    places: dict[str, int] = {}
-    for start in range(0, len(rows), LOOKED_AT_ONCE):
-        ids = tuple(row["id"] for row in rows[start : start + LOOKED_AT_ONCE])
-        places |= {row["pending"]: row["idx"] for row in await unit.ledger.find({"pending": In(ids)})}
+    places = await ledger.places(unit, [row["id"] for row in rows])
     if len(places) < len(rows):
         return None
     counted = sorted((place, row["leaf_hash"]) for row in rows if (place := places[row["id"]]) < size)

@@ -16,7 +16,8 @@ from bidding import ceremony, lots
 from bidding.ceremony import Phase
 from crypto.ledger import acts as public_acts
 from crypto.opening import ceremony as ceremonies
-from storage.ports import AtLeast, In
+from storage import ledger
+from storage.ports import AtLeast
 from storage.unit import Unit
 from storage.world import stamp
 from trading import lifecycle, tenders
@@ -109,8 +110,7 @@ async def draw(unit: Unit, lot: str, *, now: datetime, hall: Hall) -> Scene:
     """The scene of a lot at an instant. Raises Refused("lot_unknown")."""
     tender = (await tenders.load(unit, lot)).tender
     rows = await unit.event.find({"tender_id": tender.tender_id, "seq": AtLeast(0)}, order=("seq",))
-    placed = await unit.ledger.find({"pending": In(tuple(row["id"] for row in rows))})
-    places = {row["pending"]: row["idx"] for row in placed}
+    places = await ledger.places(unit, [row["id"] for row in rows])
     view = await lots.view(unit, tender, hall=hall) if places.get(rows[0]["id"]) is not None else None
     acts = [row["body"] for row in rows]
     last = {row["kind"]: row for row in rows}

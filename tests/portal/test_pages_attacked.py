@@ -131,3 +131,12 @@ def test_an_expert_who_was_not_drawn_sees_nothing_of_a_room(hall: Hall, browser:
 def rows_of(hall: Hall) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = json.loads((hall.data / "demo/accounts.json").read_text("utf-8"))
     return rows
+
+
+def test_no_page_goes_compressed(hall: Hall, browser: httpx.Client) -> None:
+    """A page holds a session's secret beside what a stranger may have written: its packed length would tell on it."""
+    assert sign_in(browser, hall, "owner").status_code == 303
+    for path in ("/", f"/lots/{hall.lot}", f"/lots?q={'x' * 200}", "/desk", "/account", "/account/sign-in"):
+        answer = browser.get(path, headers={"accept-encoding": "gzip, br"}, follow_redirects=True)
+        assert answer.status_code == 200 and len(answer.content) > 1000, path
+        assert "content-encoding" not in answer.headers, path

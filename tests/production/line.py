@@ -8,6 +8,8 @@ import threading
 import time
 from types import TracebackType
 
+from tests.cut_line import hang_up
+
 REFUSES, ANSWERS_503, SILENT = "refuses", "answers 503", "silent"
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 PIECE = 1 << 17
@@ -54,15 +56,10 @@ class Line:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def _close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept()
-        self._listener.close()
+        hang_up([self._listener])  # That wakes the thread that waits in accept().
         with self._lock:
             closing, self._open = self._open, set()
-        for each in closing:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        hang_up(closing)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

@@ -117,6 +117,10 @@ def test_a_tender_that_rests_counts_its_private_acts_once_for_every_end(play: An
     report = now + timedelta(days=2)
     play.act("regulator_report", report, hash=H)
     assert owed() == [("tally", report + lifecycle.TALLY_AFTER)], "the report is a private act that came later"
+    early = replace(play.tender, tallied_at=report)
+    assert [item.event for item in lifecycle.due(early, now=report)] == ["tally"], (
+        "in one instant the report may be later"
+    )
     assert play.tender.state is State.CONTRACTED
 
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from storage.ports import AtLeast, In
+from storage import ledger
+from storage.ports import AtLeast
 from storage.unit import Unit
 from trading import lifecycle, queries, rosters, tender_document, tenders
 from trading.published import changes, timeline
@@ -102,7 +103,6 @@ def _document(data: bytes) -> TenderDocument:
 
 async def _acts(unit: Unit, tender: Tender) -> tuple[list[dict[str, Any]], dict[str, int]]:
     rows = await unit.event.find({"tender_id": tender.tender_id, "seq": AtLeast(0)}, order=("seq",))
-    leaves = {row["id"]: row["leaf_hash"] for row in rows}
-    placed = await unit.ledger.find({"pending": In(tuple(leaves))})
+    places = await ledger.places(unit, [row["id"] for row in rows])
     acts = [{"leaf": row["leaf_hash"], "act": row["body"]} for row in rows]
-    return acts, {leaves[row["pending"]]: row["idx"] for row in placed}
+    return acts, {row["leaf_hash"]: places[row["id"]] for row in rows if row["id"] in places}

@@ -152,7 +152,15 @@ def rest(world: World) -> None:
     size = hall.events[-1].index + (9 if world.cheat == "early_tally" else 1)
     if world.cheat == "short_tally":
         size = hall.acts[-1].index
-    leaves = [bytes.fromhex(event.leaf) for event in hall.events if event.index < size]
-    world.duty("tally", {"size": size, "n": len(leaves), "root": merkle.root(leaves).hex()})
-    if world.cheat == "hidden_act":
+    tally(world, size)
+    if world.cheat in ("hidden_act", "second_tally"):
         hall.events.pop()
+    if world.cheat == "second_tally":  # What no longer suits is tallied away.
+        hall.later(days=1)
+        tally(world, size)
+
+
+def tally(world: World, size: int) -> None:
+    """Say in public how many private acts lie below `size`."""
+    leaves = [bytes.fromhex(event.leaf) for event in world.hall.events if event.index < size]
+    world.duty("tally", {"size": size, "n": len(leaves), "root": merkle.root(leaves).hex()})

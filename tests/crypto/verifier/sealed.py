@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from crypto.sealing import body, envelope, header, lock, manifest
+from tests.crypto.verifier import judged
 from tests.crypto.verifier.hall import Hidden, Person
 from tests.crypto.verifier.notice import DEADLINE, LOT
 
@@ -57,6 +58,8 @@ def receive(world: World) -> None:
     fields = {"version": 1, "d": withdrawn.digest.hex(), "bid": withdrawn.name, "signature": signature.hex()}
     hall.later(minutes=1)
     hall.private("withdraw", fields, withdrawn.bidder, role="bidder")
+    if world.cheat == "tally_while_bids_come":
+        judged.tally(world, hall.events[-1].index + 1)
     if world.cheat == "two_bids":
         twin = hall.person("alpha 路桥有限公司", world.bidders["alpha"].uscc, "p-alpha-2")
         submit(world, twin, 3, world.prices["alpha"] - 1_000_000)

@@ -24,6 +24,8 @@ CHEATS = {
     "hidden_act": ("full", 2, "platform"),
     "early_tally": ("full", 2, "clockwork"),
     "short_tally": ("full", 2, "clockwork"),
+    "second_tally": ("full", 2, "platform"),
+    "tally_while_bids_come": ("public", 3, "platform"),
     "short_notice": ("public", 3, "owner"),
     "backdated_notice": ("public", 3, "owner"),
     "late_clarification": ("public", 3, "owner"),

@@ -117,14 +117,15 @@ class LaneWire:
 class LaneTransaction(SQLiteTransaction):
     """Piccolo's transaction on a lane: never nested, IMMEDIATE for writes, and the lane is always given back."""
 
-    def __init__(self, engine: HallSQLite, *, writes: bool = True) -> None:
+    def __init__(self, engine: HallSQLite, *, writes: bool = True, ahead: bool = False) -> None:
         kind = TransactionType.immediate if writes else TransactionType.deferred
         super().__init__(engine, transaction_type=kind, allow_nested=False)
         self.hall = engine
         self.writes = writes
+        self.ahead = ahead
 
     async def __aenter__(self) -> LaneTransaction:
-        lane = await self.hall.take_lane(writes=self.writes)
+        lane = await self.hall.take_lane(writes=self.writes, ahead=self.ahead)
         self.connection = LaneWire(self.hall, lane)
         try:
             await self.connection.execute(f"BEGIN {self.transaction_type.value}")
@@ -159,18 +160,20 @@ class HallSQLite(SQLiteEngine):
         self.statements = 0
         self._writer = Lane(path, writes=True, busy_seconds=busy_seconds)
         self._writing = asyncio.Lock()
+        self._lines = {writes: asyncio.Lock() for writes in (True, False)}
+        """Where one waits for the writing lane, and for a reading one: the first of a line alone waits for the lane."""
         self._readers = [Lane(path, writes=False, busy_seconds=busy_seconds) for _ in range(READERS)]
         self._idle: asyncio.Queue[Lane] | None = None
         self._texts = Statements(self)
 
     @asynccontextmanager
-    async def _begin(self, write: bool) -> AsyncIterator[Session]:
-        async with LaneTransaction(self, writes=write) as transaction:
+    async def _begin(self, write: bool, ahead: bool = False) -> AsyncIterator[Session]:
+        async with LaneTransaction(self, writes=write, ahead=ahead) as transaction:
             yield SqlSession(transaction.connection, self._texts)
 
     def begin(self, *, write: bool, bearer: str, ahead: bool = False) -> AbstractAsyncContextManager[Session]:
         """A transaction. The bearer does not matter here: whoever has the file has all of it."""
-        return self._begin(write)
+        return self._begin(write, ahead)
 
     def glance(self) -> AbstractAsyncContextManager[Session]:
         """A transaction all the same: a reading lane is cheap."""
@@ -180,8 +183,12 @@ class HallSQLite(SQLiteEngine):
         """Piccolo's own way in, for queries written with its Table classes."""
         return LaneTransaction(self)
 
-    async def take_lane(self, *, writes: bool) -> Lane:
-        """The writing lane, alone, or an idle reading lane; waits until there is one."""
+    async def take_lane(self, *, writes: bool, ahead: bool = False) -> Lane:
+        """The writing lane, alone, or an idle reading lane; waits until there is one, `ahead` of all but the first in
+        line."""
+        if not ahead:
+            async with self._lines[writes]:
+                return await self.take_lane(writes=writes, ahead=True)
         if writes:
             await self._writing.acquire()
             return self._writer

@@ -7,6 +7,7 @@ that raises is undone in reverse. Nothing outlives the process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -47,13 +48,16 @@ class MemoryEngine:
         self.tables = {name: _Rows(spec) for name, spec in schema.TABLES.items()}
         self.unsequenced: dict[str, None] = {}
         self._lock = asyncio.Lock()
+        self._line = asyncio.Lock()
 
     def begin(self, *, write: bool, bearer: str, ahead: bool = False) -> AbstractAsyncContextManager[Session]:
-        return self._begin(write)
+        return self._begin(write, ahead)
 
     @asynccontextmanager
-    async def _begin(self, write: bool) -> AsyncIterator[Session]:
-        async with self._lock:
+    async def _begin(self, write: bool, ahead: bool = False) -> AsyncIterator[Session]:
+        async with contextlib.nullcontext() if ahead else self._line:
+            await self._lock.acquire()
+        try:
             undo: Undo = []
             try:
                 yield _MemorySession(self, write, undo)
@@ -61,6 +65,8 @@ class MemoryEngine:
                 for step in reversed(undo):
                     step()
                 raise
+        finally:
+            self._lock.release()
 
     def glance(self) -> AbstractAsyncContextManager[Session]:
         return self._begin(False)

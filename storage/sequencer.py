@@ -131,7 +131,8 @@ class Sequencer:
     async def turn(self) -> Batch | None:
         """One round by the clock: at once while no bids are taken, once a whole second with cover while they are."""
         now = self._world.monotonic()
-        is_open = await self._database.read(self._open_for_bids)
+        # Ahead of those who wait for a connection: all of them want the receipts that a turn makes.
+        is_open = await self._database.read(self._open_for_bids, ahead=True)
         if is_open and not self._was_open:
             self._second = now
         self._was_open = is_open
@@ -151,7 +152,7 @@ class Sequencer:
         monotonic, now = self._world.monotonic(), self._world.now()
         sweep = self._swept is None or monotonic - self._swept >= SWEEP_SECONDS
         since = "" if sweep else self._floor
-        done = await self._database.write(lambda unit: self._place(unit, since, leaves_min, now))
+        done = await self._database.write(lambda unit: self._place(unit, since, leaves_min, now), ahead=True)
         if sweep:
             self._swept = monotonic
         # Between full sweeps only rows of the last minutes are looked at; a row that commits later than that is

@@ -272,15 +272,16 @@ class Database:
         """How many SQL statements the engine was given so far; what one accepted bid costs must not grow."""
         return self.engine.statements
 
-    async def write(self, fn: Callable[[Unit], Awaitable[T]], *, bearer: str = "") -> T:
+    async def write(self, fn: Callable[[Unit], Awaitable[T]], *, bearer: str = "", ahead: bool = False) -> T:
         """Runs `fn` in a transaction and commits; runs it again after Conflict, at most ATTEMPTS_MAX times.
 
         `bearer` is the caller's session token in the clear: PostgreSQL shows the bidders' process only the rows of
-        the organisation whose live session it can name. Raises Conflict, Duplicate or Busy when it cannot be done.
+        the organisation whose live session it can name. `ahead` as in `read`. Raises Conflict, Duplicate or Busy when
+        it cannot be done.
         """
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                done, jobs = await self._once(fn, bearer)
+                done, jobs = await self._once(fn, bearer, ahead)
             except Conflict as conflict:
                 # A duplicate that is still there on the second reading is not a race: the command did not look.
                 last = attempt == (2 if isinstance(conflict, Duplicate) else ATTEMPTS_MAX)
@@ -316,9 +317,9 @@ class Database:
         """Waits for what is under way and lets go of files, threads and connections."""
         await self.engine.close()
 
-    async def _once(self, fn: Callable[[Unit], Awaitable[T]], bearer: str) -> tuple[T, list[str]]:
+    async def _once(self, fn: Callable[[Unit], Awaitable[T]], bearer: str, ahead: bool) -> tuple[T, list[str]]:
         self._must_be_outside()
-        async with self.engine.begin(write=True, bearer=bearer) as session:
+        async with self.engine.begin(write=True, bearer=bearer, ahead=ahead) as session:
             self._hook(crash.Point.UNIT_BEGUN)
             unit = Unit(session, bearer=bearer, hook=self._hook, kept=self._kept)
             with _inside(self._inside, unit):

@@ -377,6 +377,30 @@ def test_nobody_slips_behind_whoever_seized_the_lot(hall: Hall) -> None:
     hall(scenario)
 
 
+@pytest.mark.parametrize("way", ["write", "read"])
+def test_whoever_goes_ahead_does_not_wait_for_the_many(hall: Hall, way: str) -> None:
+    async def scenario(database: Database) -> None:
+        begun: list[str] = []
+
+        async def ask(name: str, *, ahead: bool = False) -> None:
+            async def look(unit: Unit) -> None:
+                begun.append(name)
+                await asyncio.sleep(0)
+                await unit.setting.count()
+
+            await getattr(database, way)(look, ahead=ahead)
+
+        for _ in range(2):  # The first time connections are opened, each at a moment of its own.
+            begun.clear()
+            many = [asyncio.create_task(ask(str(number))) for number in range(60)]
+            await asyncio.sleep(0)
+            await ask("ahead", ahead=True)
+            await asyncio.gather(*many)
+        assert len(begun) == 61 and begun.index("ahead") < 20
+
+    hall(scenario)
+
+
 def test_an_erased_event_keeps_its_place_and_hash_and_nothing_personal(hall: Hall) -> None:
     async def scenario(db: Database) -> None:
         await db.write(lambda unit: unit.record(act(unit, 1)))

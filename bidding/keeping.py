@@ -52,6 +52,7 @@ class Keeper:
         self._gate = asyncio.Semaphore(KEEPERS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._last = float("-inf")
+        self._calm: asyncio.Task[None] | None = None
 
     def submitted(self, ids: Sequence[str], *, until: datetime, bearer: str) -> None:
         """Lock these uploads soon, if their submission commits."""
@@ -69,7 +70,9 @@ class Keeper:
         left = list(ids)
         for pause in self._pauses:
             await asyncio.sleep(pause)
-            await self._quiet()
+            if self._calm is None or self._calm.done():
+                self._calm = asyncio.create_task(self._quiet())
+            await asyncio.shield(self._calm)  # One looks at the clock for all who wait.
             async with self._gate:
                 left = [id_ for id_ in left if not await self._locked(id_, until, bearer)]
             if not left:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal, Protocol
 
@@ -29,6 +30,8 @@ SIGNATURE_BYTES = 64
 ED25519_PUBLIC_BYTES = 32
 P256_SPKI_BYTES = 91
 CERTIFICATE_BYTES_MAX = 8192
+CERTIFICATES_KEPT_MAX = 256
+"""What one bid presents is read for its chain, its signature and its revocation: parsed once."""
 SIGNATURES_MAX = 16
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -258,6 +261,7 @@ def spki(public: ec.EllipticCurvePublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+@lru_cache(maxsize=CERTIFICATES_KEPT_MAX)
 def load_certificate(certificate: bytes) -> tuple[x509.Certificate, ec.EllipticCurvePublicKey]:
     """An X.509 certificate (DER) of a P-256 key, parsed, and that key; Refused("certificate" | "key_not_p256")."""
     if len(certificate) > CERTIFICATE_BYTES_MAX:

@@ -171,14 +171,13 @@ def new_id(entropy: Entropy) -> str:
 def stamp(instant: datetime) -> str:
     """The text form of an instant, `YYYY-MM-DDTHH:MM:SS.mmmZ`; it sorts as the instants do. Needs an aware instant."""
     assert instant.tzinfo is not None, "an instant needs a zone"
-    utc = instant.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def instant(text: str) -> datetime:
     """The instant a `stamp` stands for. Raises ValueError for any other form."""
-    read = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    if stamp(read) != text:
+    read = datetime.fromisoformat(text)
+    if read.tzinfo is None or stamp(read) != text:
         raise ValueError(f"not an instant with milliseconds: {text!r}")
     return read
 

@@ -42,7 +42,7 @@ EXTRA = frozenset({"burst10000"})
 def main(arguments: list[str]) -> int:
     """Make the parts; 1 if one could not be made. A missed goal is told in the page, it is no failure of the run."""
     small = "--small" in arguments
-    named = [name for name in arguments if not name.startswith("-")]
+    named = [name for name in arguments if name != "--small"]
     unknown = set(named) - set(PARTS)
     if unknown:
         print(f"unknown: {' '.join(sorted(unknown))}; known: {' '.join(PARTS)}")

@@ -38,6 +38,13 @@ PRODUCTION = ("production_burst", "production_burst_10000", "production_closing"
 """Tables that bench/production.py makes; the page shows them after the others."""
 PAGE = measure.ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("cryptography", "pyrage", "granian", "litestar", "piccolo", "asyncpg", "pandas")
+LOOP = """import json, time
+told = {str(n): [n] * 5 for n in range(300)}
+for _ in range(500):
+    json.loads(json.dumps(told))
+    sum(n * n for n in range(1500))
+print(time.process_time())
+"""
 HEAD = """# Benchmarks
 
 Made by `make bench` and, for the split processes, `make bench-production`; do not edit. Every number stands beside
@@ -50,6 +57,10 @@ NAME`; `make bench-production PARTS="burst viewers"` for parts of the other. The
 
 def main(arguments: list[str]) -> int:
     """Make the tables; 1 if one could not be made. A missed goal is told in the page, it is no failure of the run."""
+    unknown = set(arguments) - {*NAMES, "--small"}
+    if unknown:
+        print(f"unknown: {' '.join(sorted(unknown))}; known: {' '.join(NAMES)} --small")
+        return 2
     chosen = [name for name in arguments if not name.startswith("-")] or list(NAMES)
     small = [each for each in arguments if each == "--small"]
     failed = []
@@ -99,7 +110,8 @@ def _section(told: dict[str, Any]) -> str:
 
 
 def machine() -> str:
-    """The machine and the versions, and how busy it was before the table was begun."""
+    """The machine and the versions, how busy it was before the table was begun, and how fast: a machine that shares
+    its processors with others is half as fast at times."""
     cpu = re.findall(r"model name\s+: (.*)", Path("/proc/cpuinfo").read_text())
     kib = int(re.findall(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[0])
     there = {each.metadata["Name"].lower() for each in metadata.distributions()}
@@ -108,8 +120,16 @@ def machine() -> str:
     return (
         f"{os.cpu_count()} cores ({cpu[0] if cpu else platform.machine()}), {kib / (1 << 20):.0f} GiB, "
         f"Linux {platform.release()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {versions}; "
-        f"load average before the table: {load:.1f}"
+        f"before the table: load average {load:.1f}, a fixed loop of Python on every core {_pace():.2f} s"
     )
+
+
+def _pace() -> float:
+    """Seconds of processor time that LOOP takes, the mean of all cores at once."""
+    runs = [
+        subprocess.Popen([sys.executable, "-S", "-c", LOOP], stdout=subprocess.PIPE) for _ in range(os.cpu_count() or 1)
+    ]
+    return sum(float(each.communicate()[0]) for each in runs) / len(runs)
 
 
 if __name__ == "__main__":

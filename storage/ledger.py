@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from crypto.ledger import merkle, note, tiles
 from crypto.refusal import Refused
-from storage.ports import Duplicate, In, Row, Within
+from storage.ports import Busy, Duplicate, In, Row, Within
 from storage.unit import Database, Unit
 from storage.world import stamp
 
@@ -208,9 +208,9 @@ class Ledger:
             try:
                 # Ahead of those who wait for a connection: whose receipts come late asks for them again one by one.
                 await self._database.read(lambda unit, asked=asked: self._hand_out(unit, asked), ahead=True)  # type: ignore[misc]
-            except BaseException:
-                self._unasked = [*asked, *self._unasked]
-                raise
+            except Busy:
+                # The database is away for a moment: who waits still does, and all of them are asked for anew.
+                self._seen, self._unasked = None, list(self._waiting)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _hand_out(self, unit: Unit, asked: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from crypto import signing
 from crypto.ledger import acts, merkle, note, tiles
 from crypto.refusal import Refused
 from storage.ledger import Ledger
+from storage.ports import Busy
 from storage.sequencer import Batch, Sequencer
 from storage.unit import NO_HASH, Database, Record, Unit
 from storage.world import DemoWorld, SeededEntropy, new_id
@@ -364,5 +366,38 @@ def test_the_door_waits_for_inclusion_and_gives_up(hall: Hall) -> None:
         stop.set()
         await running
         assert found is not None and found.index == 0
+
+    hall(scenario)
+
+
+def test_who_waits_gets_the_receipt_though_the_database_was_away_meanwhile(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at the log that meets a server which starts again is no end of the looks for all who wait."""
+    away = [True, True]
+
+    async def scenario(db: Database) -> None:
+        bench = Bench(db)
+        look = bench.ledger._hand_out
+
+        async def sometimes(unit: Unit, asked: Any) -> None:
+            if away:
+                away.pop()
+                raise Busy("the server starts again")
+            await look(unit, asked)
+
+        monkeypatch.setattr(bench.ledger, "_hand_out", sometimes)
+        unheard: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told))
+        events = await bench.record(2)
+        waiting = [asyncio.create_task(bench.ledger.wait_for(event, seconds=5)) for event in events]
+        await asyncio.sleep(0.2)
+        await bench.sequencer.sequence()
+        found = [await each for each in waiting]
+        assert not away and sorted(one.index for one in found if one) == [0, 1]
+        assert all(one.awaited for one in found if one), "found by the watch, not asked for when patience ended"
+        del waiting
+        gc.collect()
+        assert not unheard
 
     hall(scenario)

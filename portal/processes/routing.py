@@ -185,5 +185,5 @@ def deployment(names: Sequence[tuple[str, str]], *, listening: frozenset[str], d
     http = nginx(upstreams, entries, addresses=addresses, tls=tls, rehearsal=False)
     top = "# Written by portal/processes/routing.py; a test compares. One host name for every kind of visitor.\n"
     # Two connections a visitor; whoever waits for a receipt, or watches an opening, keeps them.
-    limits = "worker_rlimit_nofile 32768;\nevents { worker_connections 32768; }\n"
+    limits = "worker_processes auto;\nworker_rlimit_nofile 32768;\nevents { worker_connections 32768; }\n"
     return f"{top}{limits}http {{\n{http}}}\n"

@@ -242,7 +242,7 @@ def nginx(folder: Path, http: str) -> Iterator[None]:
     user = "user root;\n" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(
-        f"{user}daemon off;\npid {folder / 'pid'};\nerror_log stderr warn;\nworker_processes 1;\n"
+        f"{user}daemon off;\npid {folder / 'pid'};\nerror_log stderr warn;\nworker_processes auto;\n"
         f"worker_rlimit_nofile {FILES_MAX};\n"
         f"events {{ worker_connections {FILES_MAX}; }}\nhttp {{\n{temporary}{http}}}\n"
     )

@@ -30,6 +30,7 @@ from portal.alarms import run as watch
 from portal.running import Running
 from storage.sequencer import WitnessLatest
 from trading.counter.page.language import LanguagePrefix
+from trading.counter.unread import EndsUnread
 
 START_SECONDS_MAX = 60.0
 CONNECTIONS_MAX = 4096
@@ -81,7 +82,7 @@ async def listening(
     """Listen for an application until the block ends; yields the address once it answers. Raises port_taken."""
     _allow_files(2 * CONNECTIONS_MAX)
     server = Server(
-        LanguagePrefix(doors),
+        EndsUnread(LanguagePrefix(doors)),
         address="127.0.0.1" if host == "localhost" else host,
         port=port,
         interface=Interfaces.ASGI,

@@ -41,6 +41,7 @@ from storage.ports import Busy
 from storage.world import World, new_id
 from trading.counter import problems
 from trading.counter.page.language import LanguagePrefix
+from trading.counter.unread import EndsUnread
 
 FAILURES_MAX = 10
 """A worker that failed so often in a row makes the process unhealthy."""
@@ -204,7 +205,7 @@ class _Door:
         listen: str = getattr(told, "listen", "")
         host, _, port = listen.rpartition(":")
         proxies = frozenset(str(getattr(told, "proxies", "127.0.0.1")).split(","))
-        pages: Any = LanguagePrefix(application(built))
+        pages: Any = EndsUnread(LanguagePrefix(application(built)))
         self.gate = Gate(pages, metrics, world, proxies, traces)
         self._server = Server(
             self.gate,

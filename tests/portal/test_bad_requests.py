@@ -252,14 +252,7 @@ def test_a_published_notice_cannot_be_published_again(hall: Hall) -> None:
 def test_files_of_strangers_are_limited_and_named(hall: Hall) -> None:
     empty = hall.ask("PUT", "/api/v1/trading/files", who="owner", content=b"")
     assert problem(empty)["code"] == "file_empty"
-    # Refused before all of it is read, the hall hangs up: nobody asks anything more on this connection.
-    segment = hall.ask(
-        "PUT",
-        "/api/v1/bidding/uploads/nothing/0",
-        who="bidder",
-        content=b"x" * (3 << 20),
-        headers={"connection": "close"},
-    )
+    segment = hall.ask("PUT", "/api/v1/bidding/uploads/nothing/0", who="bidder", content=b"x" * (3 << 20))
     assert problem(segment)["code"] in ("body_too_large", "upload_unknown")
     for name in ("../../x.csv", "x.exe", "专家\u202evsc.csv", "con.csv", "x" * 5000 + ".csv"):
         power = {"power": hall.power_of(_centre(), "experts.import_pool"), "name": name}
@@ -289,6 +282,29 @@ def test_a_request_that_is_no_http_does_not_stop_the_hall(hall: Hall) -> None:
             line.settimeout(5)
             line.recv(1 << 16)
     assert hall.http.get("/health").status_code == 200
+
+
+def test_the_rest_of_a_body_that_was_refused_early_is_no_request(hall: Hall) -> None:
+    """What looks like a request inside an unread body is answered by nobody; the one answer says that the line ends."""
+    where = urlsplit(hall.url)
+    inside = b"GET /trust.json HTTP/1.1\r\nhost: a\r\n\r\n"
+    body = inside * ((3 << 20) // len(inside))
+    head = f"PUT /api/v1/bidding/uploads/nothing/0 HTTP/1.1\r\nhost: {where.netloc}\r\n"
+    head += f"authorization: Bearer {hall.tokens['bidder']}\r\ncontent-length: {len(body)}\r\n\r\n"
+    for there in (0, 1, 1000, 100_000, 1_000_000, len(body) - 1) * 2:  # How much has come when the hall answers.
+        heard = b""
+        with (
+            socket.create_connection(("127.0.0.1", where.port or 0), timeout=10) as line,
+            contextlib.suppress(OSError),  # The hall hangs up while this still sends.
+        ):
+            line.sendall(head.encode() + body[:there])
+            while part := line.recv(1 << 16):
+                heard += part
+                line.sendall(body[there:])
+        first, _, rest = heard.partition(b"\r\n\r\n")
+        assert first.startswith(b"HTTP/1.1 422 "), first
+        assert b"\r\nconnection: close" in first.lower(), there
+        assert heard.count(b"HTTP/1.1 ") == 1 and b'"witnesses"' not in rest
 
 
 def test_whatever_fits_the_document_never_ends_in_an_error(hall: Hall) -> None:

@@ -16,7 +16,7 @@ from litestar.params import JSONBody
 
 from trading.counter import identity, strict
 from trading.counter.identity import Requested
-from trading.counter.service import Service
+from trading.counter.service import RECEIPT_SECONDS_MAX, Service
 from trading.people import certification
 from trading.people.certification import Next
 from trading.roles import Actor, Role
@@ -53,11 +53,13 @@ def routes(service: Service, keys: Mapping[str, bytes]) -> list[BaseRouteHandler
         now = world.now()
         address = request.client.host if request.client else ""
         actor = Actor(identity.ANONYMOUS, "", Role.PUBLIC, address, request.headers.get("user-agent", "")[:200])
-        return _told(
-            await database.write(
-                lambda unit: certification.hand_in(unit, data.act, keys, hall=hall, actor=actor, now=now)
-            )
+        next_ = await database.write(
+            lambda unit: certification.hand_in(unit, data.act, keys, hall=hall, actor=actor, now=now)
         )
+        if next_.logged is not None:
+            # Nothing is left to sign: so it is in the log, and the next look of a witness sees it.
+            await service.ledger.wait_for(next_.logged, seconds=RECEIPT_SECONDS_MAX)
+        return _told(next_)
 
     return [waiting, signed]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,12 +57,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The act to sign now (None when nothing is left), the sides whose signature it still lacks, and how many acts are
-    left with it."""
+    """The act to sign now (None when nothing is left), the sides whose signature it still lacks, how many acts are
+    left with it, and the event of the act that was logged just now, if one was."""
 
     act: Mapping[str, Any] | None
     lacks: Sequence[str]
     left: int
+    logged: str | None = None
 
 
 async def propose(unit: Unit, card: Mapping[str, Any], *, by: str, now: datetime, hall: Hall) -> str:
@@ -171,11 +172,11 @@ async def hand_in(
     signed = {**now_.act, "signatures": entries}
     if _lacks(signed, first, hall):
         await _keep(unit, signed)
-    else:
-        await journal.outside_act(unit, signed, hall=hall, lot="", actor=actor, now=now)
-        await _keep(unit, None)
-        await _admitted(unit, signed)
-    return await upcoming(unit, keys, now=now, hall=hall)
+        return await upcoming(unit, keys, now=now, hall=hall)
+    logged = await journal.outside_act(unit, signed, hall=hall, lot="", actor=actor, now=now)
+    await _keep(unit, None)
+    await _admitted(unit, signed)
+    return replace(await upcoming(unit, keys, now=now, hall=hall), logged=logged.recorded.event)
 
 
 async def _admitted(unit: Unit, act: Mapping[str, Any]) -> None:

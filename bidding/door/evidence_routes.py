@@ -20,7 +20,7 @@ from crypto.roster import Roster
 from storage.ports import AtLeast, In
 from storage.unit import Unit
 from trading import tenders
-from trading.counter.service import Service
+from trading.counter.service import RECEIPT_SECONDS_MAX, Service
 
 CERTIFYING = ("trustee", "pre_keys", "key", "rotate")
 
@@ -72,8 +72,11 @@ def _matters(act: dict[str, Any], seated: set[str], keys: set[str]) -> bool:
 
 
 async def _proof(service: Service, event: str) -> str:
-    """The receipt of a public act. Raises Refused("evidence_not_sequenced") while it waits for the sequencer."""
+    """The receipt of a public act; one of a moment ago is waited for as a receipt is. Raises
+    Refused("evidence_not_sequenced") where the sequencer does not come."""
     told = await service.receipt_of(event)
+    if told["status"] != "sequenced" and await service.ledger.wait_for(event, seconds=RECEIPT_SECONDS_MAX):
+        told = await service.receipt_of(event)
     if told["status"] != "sequenced":
         raise Refused("evidence_not_sequenced", event=event)
     return str(told["proof"])

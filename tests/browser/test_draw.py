@@ -113,7 +113,7 @@ def test_an_owner_gives_its_number_with_the_key_in_its_browser(
     to_the_draw(owner, hall.lot)
     owner.reads("此浏览器中就有这把密钥", "This browser holds that key")
     owner.button("生成、密封、签名并提交", "Make, seal, sign and hand in").click()
-    expect(owner.page.get_by_text("未成:")).to_be_visible()
+    expect(owner.page.get_by_text("请先选择信任文件 trust.json。")).to_be_visible()
     own = hall.who("owner").identity
     assert own is not None
     owner.field("信任文件 trust.json", "Trust file trust.json").set_input_files(own / "trust.json")

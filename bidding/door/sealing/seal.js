@@ -19,6 +19,11 @@ export { words } from "./envelope/amount.js";
 export { checkFileName } from "./envelope/manifest.js";
 export * as keys from "./keys.js";
 
+/** Refusals of a notice that is too young: the ledger does not have it, or too few witnesses have looked since. */
+const TOO_YOUNG = new Set(["evidence_not_sequenced", "quorum"]);
+const PATIENCE_MS = 20_000;
+const ASK_AGAIN_MS = 500;
+
 /** One person's bid for one lot, from the check to the receipt. */
 export class Session {
   #worker = null;
@@ -35,13 +40,14 @@ export class Session {
 
   /**
    * Proves the tender and its roster under the bytes of trust.json that the person brought; before anything is typed.
-   * Without `evidence` it is fetched from the hall. Gives what may be shown: {fingerprint, hall, rehearsal, deadline,
-   * seated, document, checkpoint, act}. Refused: see ledger/trust.js and ledger/certified.js.
+   * Without `evidence` it is fetched from the hall, for PATIENCE_MS again while witnesses have not seen the notice. Gives
+   * what may be shown: {fingerprint, hall, rehearsal, deadline, seated, document, checkpoint, act}. Refused: see
+   * ledger/trust.js and ledger/certified.js.
    */
   async check(trustBytes, evidence = null) {
     this.tender = null;
     this.trust = await loadTrust(trustBytes);
-    const tender = await proveTender(this.lot, evidence ?? (await this.#evidence()), this.trust);
+    const tender = evidence ? await proveTender(this.lot, evidence, this.trust) : await this.#proved();
     this.tender = tender;
     const { fingerprint, hall } = this.trust;
     const { rehearsal, deadline, seated, document, checkpoint, act } = tender;
@@ -174,6 +180,18 @@ export class Session {
     const { bid, name } = this.sealed;
     const { lot } = this;
     return keys.remember({ lot, version: bid.version, d: toHex(bid.d), bid: toHex(bid.bidId), stage, name, ...more });
+  }
+
+  async #proved() {
+    const until = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await proveTender(this.lot, await this.#evidence(), this.trust);
+      } catch (error) {
+        if (!TOO_YOUNG.has(error.code) || performance.now() > until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      }
+    }
   }
 
   async #evidence() {

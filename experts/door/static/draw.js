@@ -13,6 +13,7 @@ const { lot, attempt, contributor, organisation, csrf } = form.dataset;
 const panel = form.querySelector("[data-here]");
 const state = panel.querySelector("[data-state]");
 const button = panel.querySelector("[data-now]");
+const sentences = { trust_missing: panel.dataset.noTrust, quorum: panel.dataset.unseen };
 const identity = await keys.identity(organisation).catch(() => null);
 
 panel.hidden = false;
@@ -44,7 +45,7 @@ async function give() {
     form.submit();
   } catch (error) {
     state.setAttribute("role", "alert");
-    state.textContent = error.told ?? panel.dataset.failed.replace("%s", error.code ?? error.message);
+    state.textContent = error.told ?? sentences[error.code] ?? panel.dataset.failed.replace("%s", error.code ?? error.message);
     button.disabled = false;
   }
 }

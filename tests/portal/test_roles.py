@@ -99,7 +99,8 @@ MATRIX_READERS = frozenset(role for role in Role if {P.BID_READ, P.FULL_BUNDLE_E
 
 def mark(response: Any) -> tuple[str, str | None]:
     """The mark of an answer, and its problem's code."""
-    told = response.json() if "json" in response.headers.get("content-type", "") else None
+    media = response.headers.get("content-type", "").partition(";")[0]
+    told = response.json() if media in ("application/json", "application/problem+json") else None
     code = told.get("code") if isinstance(told, dict) else None
     assert response.status_code < 500, (response.request.method, response.request.url, response.text)
     by_code = {"permission_denied": (".", 403), "token_missing": ("?", 401)}

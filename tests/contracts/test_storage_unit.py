@@ -3,66 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from storage.ports import Among, AtLeast, AtMost, Below, Conflict, Duplicate, Every, In, Not, Row, Within
-from storage.unit import NO_HASH, Database, Record, Unit
+from storage.unit import NO_HASH, Database, Unit
 from storage.world import SeededEntropy
-
-NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-Hall = Callable[[Callable[[Database], Any]], Any]
-
-
-def tender(lot: str = "L1", **columns: Any) -> Row:
-    made: Row = {
-        "lot": lot,
-        "state": "published",
-        "deadline": "2026-03-22T01:00:00.000Z",
-        "due": "",
-        "region": "110000",
-        "market": "construction",
-        "tender_id": "t" + lot,
-        "owner": "O",
-        "body": {"name": "道路养护"},
-    }
-    return made | columns
-
-
-def submission(organisation: str, lot: str = "L1", version: int = 1) -> Row:
-    return {
-        "id": f"{lot}-{organisation}-{version}",
-        "lot": lot,
-        "organisation": organisation,
-        "bid_version": version,
-        "received_at": "2026-03-02T01:00:00.000Z",
-        "digest": "d",
-        "body": {"headers": ["aa", "bb"]},
-    }
-
-
-def act(unit: Unit, number: int, *, seq: int = -1, prev: str = NO_HASH, actor: str = "A") -> Record:
-    leaf = bytes([1 if seq >= 0 else 2]) + number.to_bytes(4, "big")
-    return Record(
-        id=f"event-{number}",
-        lot="L1",
-        tender_id="tL1",
-        kind="tender" if seq >= 0 else "submit",
-        actor=actor,
-        at=NOW,
-        public={"n": number},
-        leaf=leaf,
-        leaf_hash=sha256(b"\0" + leaf).hexdigest(),
-        seq=seq,
-        prev=prev,
-        confidential={"person": "张三"} if seq < 0 else None,
-        salt_p="aa",
-        salt_c="bb",
-    )
+from tests.contracts.rows import NOW, Hall, act, submission, tender
 
 
 def test_a_row_comes_back_as_it_went_in(hall: Hall) -> None:
@@ -82,7 +30,7 @@ def test_a_write_that_raises_leaves_nothing(hall: Hall) -> None:
             await unit.tender.update(tender(state="published"), expected_version=1)
             await unit.tender.insert(tender("L2"))
             await unit.submission.insert(submission("X"))
-            await unit.record(act(unit, 1))
+            await unit.record(act(1))
             await unit.token.insert(
                 {"hash": "h", "person": "p", "organisation": "o", "expires": "", "body": {}},
             )
@@ -102,25 +50,7 @@ def test_a_write_that_raises_leaves_nothing(hall: Hall) -> None:
         await db.read(look)
         # The same rows may come again: nothing of them was kept, no index and no unique place.
         await db.write(lambda unit: unit.submission.insert(submission("X")))
-        await db.write(lambda unit: unit.record(act(unit, 1)))
-
-    hall(scenario)
-
-
-def test_the_second_of_two_writers_of_one_document_decides_again(hall: Hall) -> None:
-    async def scenario(db: Database) -> None:
-        await db.write(lambda unit: unit.setting.insert({"name": "n", "body": {"count": 0}}))
-
-        async def add_one(unit: Unit) -> None:
-            row = await unit.setting.read("n")
-            assert row is not None
-            await asyncio.sleep(0.001)
-            changed = {"name": "n", "body": {"count": row["body"]["count"] + 1}}
-            await unit.setting.update(changed, expected_version=row["version"])
-
-        await asyncio.gather(*(db.write(add_one) for _ in range(5)))
-        row = await db.read(lambda unit: unit.setting.read("n"))
-        assert row["body"]["count"] == 5 and row["version"] == 6
+        await db.write(lambda unit: unit.record(act(1)))
 
     hall(scenario)
 
@@ -150,26 +80,12 @@ def test_one_version_of_a_bid_per_organisation_and_lot(hall: Hall) -> None:
 
 def test_two_public_acts_never_take_one_place_in_the_chain(hall: Hall) -> None:
     async def scenario(db: Database) -> None:
-        await db.write(lambda unit: unit.record(act(unit, 1, seq=0)))
+        await db.write(lambda unit: unit.record(act(1, seq=0)))
         with pytest.raises(Conflict):
-            await db.write(lambda unit: unit.record(act(unit, 2, seq=0)))
+            await db.write(lambda unit: unit.record(act(2, seq=0)))
         for number in (3, 4):
-            await db.write(lambda unit, number=number: unit.record(act(unit, number)))  # private ones have no place
+            await db.write(lambda unit, number=number: unit.record(act(number)))  # private ones have no place
         assert await db.read(lambda unit: unit.event.count({"seq": -1})) == 2
-
-    hall(scenario)
-
-
-def test_concurrent_public_acts_line_up_without_a_gap(hall: Hall) -> None:
-    async def scenario(db: Database) -> None:
-        async def append(unit: Unit, number: int) -> None:
-            last = await unit.tail("tL1")
-            await unit.record(act(unit, number, seq=last.seq + 1, prev=last.leaf_hash))
-
-        await asyncio.gather(*(db.write(lambda unit, n=n: append(unit, n)) for n in range(8)))
-        chain = await db.read(lambda unit: unit.event.find({"tender_id": "tL1"}, order=("seq",)))
-        assert [row["seq"] for row in chain] == list(range(8))
-        assert [row["prev"] for row in chain] == [NO_HASH, *(row["leaf_hash"] for row in chain[:-1])]
 
     hall(scenario)
 
@@ -177,7 +93,7 @@ def test_concurrent_public_acts_line_up_without_a_gap(hall: Hall) -> None:
 def test_private_acts_of_one_actor_follow_each_other_and_nobody_elses(hall: Hall) -> None:
     async def scenario(db: Database) -> None:
         async def append(unit: Unit, number: int, actor: str) -> None:
-            await unit.record(act(unit, number, prev=await unit.tail_of("tL1", actor), actor=actor))
+            await unit.record(act(number, prev=await unit.tail_of("tL1", actor), actor=actor))
 
         await asyncio.gather(*(db.write(lambda unit, n=n: append(unit, n, "AB"[n % 2])) for n in range(8)))
         for actor in "AB":
@@ -305,32 +221,6 @@ def test_rows_that_do_not_fit_the_table_are_refused_before_the_database_sees_the
     hall(scenario)
 
 
-def test_two_hundred_submissions_at_once_and_none_is_lost(hall: Hall) -> None:
-    async def scenario(db: Database) -> None:
-        await db.write(lambda unit: unit.tender.insert(tender()))
-        runs = 0
-
-        async def submit(unit: Unit, number: int) -> None:
-            nonlocal runs
-            runs += 1
-            await unit.share("L1")
-            assert await unit.tender.read("L1")
-            await unit.submission.insert(submission(f"X{number}"))
-            prev = await unit.tail_of("tL1", f"X{number}")
-            await unit.record(act(unit, number, prev=prev, actor=f"X{number}"))
-
-        await asyncio.gather(*(db.write(lambda unit, n=n: submit(unit, n)) for n in range(200)))
-        assert runs == 200, "bids on one tender do not conflict"
-
-        async def look(unit: Unit) -> None:
-            assert await unit.submission.count({"lot": "L1"}) == 200
-            assert len(await unit.session.waiting("", public=False, limit=1000)) == 200
-
-        await db.read(look)
-
-    hall(scenario)
-
-
 def test_a_bid_costs_the_same_statements_whatever_is_there(hall: Hall) -> None:
     async def scenario(db: Database) -> None:
         await db.write(lambda unit: unit.tender.insert(tender()))
@@ -340,7 +230,7 @@ def test_a_bid_costs_the_same_statements_whatever_is_there(hall: Hall) -> None:
             await unit.share("L1")
             await unit.tender.read("L1")
             await unit.submission.insert(submission(f"X{number}"))
-            await unit.record(act(unit, number, prev=await unit.tail_of("tL1", f"X{number}"), actor=f"X{number}"))
+            await unit.record(act(number, prev=await unit.tail_of("tL1", f"X{number}"), actor=f"X{number}"))
 
         for number in range(30):
             before = db.statements
@@ -351,59 +241,9 @@ def test_a_bid_costs_the_same_statements_whatever_is_there(hall: Hall) -> None:
     hall(scenario)
 
 
-def test_nobody_slips_behind_whoever_seized_the_lot(hall: Hall) -> None:
-    async def scenario(db: Database) -> None:
-        await db.write(lambda unit: unit.tender.insert(tender()))
-        order: list[str] = []
-        shared = asyncio.Event()
-
-        async def bid(unit: Unit) -> None:
-            await unit.share("L1")
-            shared.set()
-            await asyncio.sleep(0.05)
-            await unit.submission.insert(submission("X"))
-            order.append("bid")
-
-        async def freeze(unit: Unit) -> None:
-            await unit.seize("L1")
-            order.append("freeze")
-            assert await unit.submission.count({"lot": "L1"}) == 1
-
-        first = asyncio.create_task(db.write(bid))
-        await shared.wait()
-        await asyncio.gather(first, db.write(freeze))
-        assert order == ["bid", "freeze"]
-
-    hall(scenario)
-
-
-@pytest.mark.parametrize("way", ["write", "read"])
-def test_whoever_goes_ahead_does_not_wait_for_the_many(hall: Hall, way: str) -> None:
-    async def scenario(database: Database) -> None:
-        begun: list[str] = []
-
-        async def ask(name: str, *, ahead: bool = False) -> None:
-            async def look(unit: Unit) -> None:
-                begun.append(name)
-                await asyncio.sleep(0)
-                await unit.setting.count()
-
-            await getattr(database, way)(look, ahead=ahead)
-
-        for _ in range(2):  # The first time connections are opened, each at a moment of its own.
-            begun.clear()
-            many = [asyncio.create_task(ask(str(number))) for number in range(60)]
-            await asyncio.sleep(0)
-            await ask("ahead", ahead=True)
-            await asyncio.gather(*many)
-        assert len(begun) == 61 and begun.index("ahead") < 20
-
-    hall(scenario)
-
-
 def test_an_erased_event_keeps_its_place_and_hash_and_nothing_personal(hall: Hall) -> None:
     async def scenario(db: Database) -> None:
-        await db.write(lambda unit: unit.record(act(unit, 1)))
+        await db.write(lambda unit: unit.record(act(1)))
         before = await db.read(lambda unit: unit.event.read("event-1"))
         assert before is not None and "张三" in before["confidential"]
         assert await db.write(lambda unit: unit.session.erase("event-1"))
@@ -435,25 +275,5 @@ def test_jobs_leave_only_with_a_committed_transaction(hall: Hall) -> None:
             await db.write(lambda unit: enqueue(unit, "b", fail=True))
         assert len(told) == 1
         assert await db.read(lambda unit: unit.job.count()) == 1
-
-    hall(scenario)
-
-
-def test_a_cancelled_write_leaves_nothing_and_the_next_one_works(hall: Hall) -> None:
-    async def scenario(db: Database) -> None:
-        begun = asyncio.Event()
-
-        async def slow(unit: Unit) -> None:
-            await unit.tender.insert(tender())
-            begun.set()
-            await asyncio.sleep(60)
-
-        task = asyncio.create_task(db.write(slow))
-        await begun.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await db.write(lambda unit: unit.tender.insert(tender("L2")))
-        assert await db.read(lambda unit: unit.tender.count()) == 1
 
     hall(scenario)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -216,29 +217,47 @@ def test_dead_jobs_are_seen_and_replayed(played: Played) -> None:
     assert played.hall.ask(lambda unit: unit.job.count({"state": "dead"})) == 0
 
 
-def test_a_door_that_ends_answers_what_it_was_asked(played: Played) -> None:
-    """No request cut: uploads and reads run against one replica while it is asked to end."""
-    plan = played.hall.plan("bidders-2")
+def test_a_door_that_ends_cuts_nobodys_request(played: Played) -> None:
+    """One replica is asked to end: what it had begun to hear it hears to the end and answers; whoever asks through the
+    proxy meanwhile notices nothing."""
+    host, port = played.hall.plan("bidders-2").listen.split(":")
+    begun = [socket.create_connection((host, int(port)), timeout=30) for _ in range(4)]
+    form = b"login=nobody&password=nothing"
+    head = f"POST /account/sign-in HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n"
+    head += f"content-type: application/x-www-form-urlencoded\r\ncontent-length: {len(form)}\r\n\r\n"
+    for line in begun:
+        line.sendall(head.encode() + form[:9])
     answers: list[int] = []
-    go = threading.Event()
+    cut: list[httpx.HTTPError] = []
+    over = threading.Event()
 
     def ask() -> None:
         with httpx.Client(trust_env=False, timeout=30) as client:
-            while not go.is_set():
+            while not over.is_set():
                 try:
-                    answers.append(client.get(f"http://{plan.listen}/api/v1/inbox").status_code)
-                except httpx.ConnectError:
-                    return
+                    answers.append(client.get(f"{played.hall.entries['bidders']}/api/v1/inbox").status_code)
+                except httpx.HTTPError as error:
+                    cut.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     time.sleep(1)
-    played.hall.kill("bidders-2", signal.SIGTERM)
-    go.set()
+    played.hall.processes["bidders-2"].send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    told = []
+    for line in begun:
+        line.sendall(form[9:])
+        with line.makefile("rb") as heard:
+            told.append(heard.read())
+        line.close()
+    played.hall.processes.pop("bidders-2").wait(60)
+    over.set()
     for thread in threads:
         thread.join()
-    assert answers and set(answers) == {401}
+    # Refused, as nobody has that password: with the whole page, from the first line to the last.
+    assert [(one[:13], one.strip()[-7:]) for one in told] == [(b"HTTP/1.1 422 ", b"</html>")] * len(begun)
+    assert not cut and answers and set(answers) == {401}
     assert '"level": "error"' not in played.hall.log("bidders-2")
     played.hall.start("bidders-2")
 

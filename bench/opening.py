@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from storage import engine, migrate
-from tests.bidding.conftest import Keys, Stage
+from tests.bidding.people import Keys
+from tests.bidding.stage import Stage
 from trading.lifecycle import State
 from trading.roles import Role
 

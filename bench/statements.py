@@ -22,7 +22,8 @@ from crypto.ledger import merkle
 from storage import engine, migrate
 from storage.unit import Database, Unit
 from storage.world import Entropy, new_id
-from tests.bidding.conftest import Keys, Stage
+from tests.bidding.people import Keys
+from tests.bidding.stage import Stage
 from trading.roles import Role
 
 MEASURED = 5

@@ -11,19 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from bidding import announcement, ceremony, commands, objections, opening, reading
-from bidding.desk import disclose_pages
+from bidding import announcement, ceremony, objections, opening, reading, trustee_commands
 from crypto import jcs, release, signing
 from crypto.refusal import Refused
-from crypto.sealing import hpke
 from trading import queries, tenders
 from trading.lifecycle import State
 
 Play = Callable[..., None]
-
-
-async def three(stage: Any) -> list[Any]:
-    return [await stage.hand_in(one, price_fen=500_000_000 + n) for n, one in enumerate(stage.keys.bidders[:3])]
 
 
 def path_of(stage: Any, segment: bytes) -> Any:
@@ -41,7 +35,7 @@ def lose(stage: Any, segment: bytes) -> None:
 @pytest.mark.rule("E-59", "pass")
 def test_every_bid_of_the_list_is_opened_and_the_record_says_what_was_sealed(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         tender = await stage.open()
         assert tender.state is State.OPENED
         verdicts, record = await stage.verdicts(), await stage.record()
@@ -66,7 +60,7 @@ def test_every_bid_of_the_list_is_opened_and_the_record_says_what_was_sealed(pla
 @pytest.mark.rule("E-55", "pass")
 def test_lost_bytes_are_the_platforms_fault_and_the_others_go_on(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         lose(stage, bids[1].bodies[1][0])
         tender = await stage.open()
         row = (await stage.verdicts())[bids[1].bid]
@@ -83,7 +77,7 @@ def test_lost_bytes_are_the_platforms_fault_and_the_others_go_on(play: Play) -> 
 
 def test_damaged_bytes_are_lost_not_invalid(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         path = path_of(stage, bids[0].bodies[0][0])
         path.chmod(0o600)
         path.write_bytes(b"\1" + path.read_bytes()[1:])
@@ -95,7 +89,7 @@ def test_damaged_bytes_are_lost_not_invalid(play: Play) -> None:
 
 def test_a_bidder_hands_in_again_what_the_platform_lost(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         segment = bids[1].bodies[1][0]
         lose(stage, segment)
         await stage.freeze()
@@ -112,7 +106,7 @@ def test_a_bidder_hands_in_again_what_the_platform_lost(play: Play) -> None:
 @pytest.mark.rule("E-54", "pass")
 def test_an_invalid_bid_is_deemed_revoked(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
 
         def other_salt(page: dict[str, Any]) -> None:
             page["bidder"] = {"name": "别家有限公司", "uscc": page["bidder"]["uscc"]}
@@ -153,7 +147,7 @@ def test_a_record_without_a_valid_bid_is_refused_whatever_else_failed() -> None:
 
 def test_an_absent_trustee_and_a_lying_one_stop_nothing_and_the_liar_is_named(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         await stage.freeze()
         stage.wait(300)
         await stage.sequence()
@@ -173,7 +167,7 @@ def test_an_absent_trustee_and_a_lying_one_stop_nothing_and_the_liar_is_named(pl
 
 def test_too_few_shares_wait_for_the_silent_and_then_stay_unopened(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         await stage.freeze()
         stage.wait(300)
         await stage.sequence()
@@ -194,172 +188,10 @@ def test_too_few_shares_wait_for_the_silent_and_then_stay_unopened(play: Play) -
     play(scenario)
 
 
-async def complaints(stage: Any, bid: Any, names: tuple[str, ...]) -> None:
-    """READY of everybody; these trustees complain falsely of the bid's documents."""
-    header = bid.headers[1].hash().hex()
-
-    def complain(step: Any) -> Any:
-        assert isinstance(step, release.SaysReady)
-        place = {"lock": step.act["lock"], "index": step.act["index"]}
-        return replace(step, act={**step.act, "complaints": [{"header": header, **place}]})
-
-    stage.wait(300)
-    await stage.sequence()
-    for id_ in stage.agents:
-        await stage.trustee(id_, act=complain if id_ in names else None)
-
-
-def without(bid: Any) -> Callable[[Any], Any]:
-    """A release that leaves the bid's documents out, as its complainer must."""
-    header = bid.headers[1].hash().hex()
-
-    def leave_out(step: Any) -> Any:
-        assert isinstance(step, release.Releases)
-        value = json.loads(step.shares)
-        value["documents"] = [row for row in value["documents"] if row["header"] != header]
-        shares = jcs.dumps(value)
-        return replace(step, shares=shares, act={**step.act, "shares_hash": hashlib.sha256(shares).hexdigest()})
-
-    return leave_out
-
-
-async def releases(stage: Any, bid: Any, names: tuple[str, ...]) -> None:
-    stage.wait(600)
-    await stage.sequence()
-    for id_ in stage.agents:
-        await stage.trustee(id_, act=without(bid) if id_ in names else None)
-    await stage.tick()
-
-
-def test_a_false_complaint_of_one_trustee_is_named_and_stops_nothing(play: Play) -> None:
-    async def scenario(stage: Any) -> None:
-        bids = await three(stage)
-        await stage.freeze()
-        await complaints(stage, bids[0], ("t-regulator",))
-        await releases(stage, bids[0], ("t-regulator",))
-        row = (await stage.verdicts())[bids[0].bid]
-        assert (row["verdict"], row["complainers"]) == ("valid", ["t-regulator"])
-
-    play(scenario)
-
-
-def test_below_the_threshold_by_complaints_and_not_disclosed_is_deemed_revoked(play: Play) -> None:
-    async def scenario(stage: Any) -> None:
-        bids = await three(stage)
-        await stage.freeze()
-        liars = ("t-regulator", "t-inspector")
-        await complaints(stage, bids[0], liars)
-        await releases(stage, bids[0], liars)
-        row = (await stage.verdicts())[bids[0].bid]
-        assert (row["verdict"], row["code"], row["consequence"]) == ("unopened", "complaints", "deemed_revoked")
-        assert row["complainers"] == sorted(liars)
-        assert set(await stage.record()) == {each.bid for each in bids[1:]}
-
-    play(scenario)
-
-
-async def rescue(stage: Any, bid: Any) -> disclose_pages.Rescue:
-    """What the bidder's page says of complaints."""
-    now, actor = stage.world.now(), bid.company.actor
-    return await stage.database.read(
-        lambda unit: disclose_pages.rescue(unit, stage.lot, actor, now=now, hall=stage.hall)
-    )
-
-
-async def disclose(stage: Any, bid: Any, secrets: Any, *, company: Any = None) -> None:
-    company = company or bid.company
-    freeze = bytes.fromhex((await stage.tender()).freeze)
-    tender = await stage.act("tender")
-    hashed = bid.headers[1].hash()
-    sealed = {
-        reader: [
-            b"".join(
-                hpke.seal_derand(
-                    bytes.fromhex(tender["opening_keys"][reader]),
-                    ceremony.rescue_info(freeze, number, hashed),
-                    stage.world.entropy(32),
-                    secret,
-                )
-            ).hex()
-            for number, secret in enumerate(secrets)
-        ]
-        for reader in ("room", "verifier")
-    }
-    cmd = commands.Disclose(stage.lot, hashed.hex(), sealed["room"], sealed["verifier"])
-    await stage.sign(commands.disclose, cmd, company.actor, company.signer, "bidder")
-    await stage.sequence()
-
-
-def test_a_bidder_that_discloses_its_secrets_is_opened_and_the_complainers_are_named(play: Play) -> None:
-    async def scenario(stage: Any) -> None:
-        bids = await three(stage)
-        await stage.freeze()
-        liars = ("t-regulator", "t-inspector")
-        await complaints(stage, bids[0], liars)
-        told = await rescue(stage, bids[0])
-        assert [(one.header, one.trustees) for one in told.headers] == [
-            (bids[0].headers[1].hash().hex(), sorted(liars))
-        ]
-        assert told.owed and told.freeze and len(told.ready) == 2
-        assert (await rescue(stage, bids[1])) == disclose_pages.NOTHING, "another's complaint is nobody's business"
-        with pytest.raises(Refused, match="rescue_not_needed"):
-            await disclose(stage, bids[1], bids[1].secrets[1])
-        with pytest.raises(Refused, match="bid_not_own"):
-            await disclose(stage, bids[0], bids[0].secrets[1], company=bids[1].company)
-        await disclose(stage, bids[0], bids[0].secrets[1])
-        assert not (await rescue(stage, bids[0])).owed
-        await releases(stage, bids[0], liars)
-        row = (await stage.verdicts())[bids[0].bid]
-        assert (row["verdict"], row["complainers"]) == ("valid", sorted(liars))
-        with pytest.raises(Refused, match=r"rescue_window_closed|process_held|act_out_of_turn"):
-            await disclose(stage, bids[0], bids[0].secrets[1])
-
-    play(scenario)
-
-
-def test_a_disclosure_that_does_not_re_derive_clears_nobody(play: Play) -> None:
-    async def scenario(stage: Any) -> None:
-        bids = await three(stage)
-        await stage.freeze()
-        liars = ("t-regulator", "t-inspector")
-        await complaints(stage, bids[0], liars)
-        await disclose(stage, bids[0], [bytes(32), bytes(32)])
-        await releases(stage, bids[0], liars)
-        row = (await stage.verdicts())[bids[0].bid]
-        assert (row["verdict"], row["code"], row["consequence"]) == ("unopened", "complaints", "deemed_revoked")
-
-    play(scenario)
-
-
-def test_no_share_is_taken_before_the_rescue_window_is_over(play: Play) -> None:
-    async def scenario(stage: Any) -> None:
-        bids = await three(stage)
-        await stage.freeze()
-        await complaints(stage, bids[0], ("t-regulator",))
-        agent = stage.agents["t-owner"]
-        shares = {"record": [], "documents": [], "draws": []}
-        act = {
-            "trustee": "t-owner",
-            "lock": 0,
-            "index": 1,
-            "freeze": (await stage.tender()).freeze,
-            "shares_hash": hashlib.sha256(jcs.dumps(shares)).hexdigest(),
-        }
-        from bidding import trustee_commands
-
-        cmd = trustee_commands.Release(stage.lot, msgspec.convert(act, trustee_commands.ReleaseAct), shares)
-        with pytest.raises(Refused, match="rescue_window_open"):
-            await stage._trustee_act(trustee_commands.release, cmd, agent)
-
-    play(scenario)
-
-
 @pytest.mark.rule("E-39", "refuse")
 def test_no_share_is_taken_before_every_lock_is_ready(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        from bidding import trustee_commands
-
-        await three(stage)
+        await stage.three()
         await stage.freeze()
         stage.wait(300)
         await stage.sequence()
@@ -375,40 +207,12 @@ def test_no_share_is_taken_before_every_lock_is_ready(play: Play) -> None:
     play(scenario)
 
 
-@pytest.mark.rule("E-52", "refuse")
-def test_a_release_that_leaves_a_bid_out_is_refused(play: Play) -> None:
-    async def scenario(stage: Any) -> None:
-        bids = await three(stage)
-        await stage.freeze()
-        stage.wait(300)
-        await stage.sequence()
-        for id_ in stage.agents:
-            await stage.trustee(id_)
-        with pytest.raises(Refused) as err:
-            await stage.trustee("t-owner", act=without(bids[0]))
-        assert (err.value.code, err.value.rule) == ("release_leaves_a_bid_out", "E-52")
-
-        def strange(step: Any) -> Any:
-            value = json.loads(step.shares)
-            value["record"] = sorted(
-                [*value["record"], {"header": "ff" * 32, "share": "00" * 32}], key=lambda row: row["header"]
-            )
-            shares = jcs.dumps(value)
-            return replace(step, shares=shares, act={**step.act, "shares_hash": hashlib.sha256(shares).hexdigest()})
-
-        with pytest.raises(Refused) as err:
-            await stage.trustee("t-centre", act=strange)
-        assert (err.value.code, err.value.rule) == ("release_of_an_unlisted_header", "E-52")
-
-    play(scenario)
-
-
 @pytest.mark.rule("E-58", "refuse")
 def test_nothing_is_announced_before_the_last_verdict(play: Play) -> None:
     async def scenario(stage: Any) -> None:
         from trading import journal
 
-        await three(stage)
+        await stage.three()
         await stage.freeze()
         await stage.trustees()
         tender = await stage.tender()
@@ -437,7 +241,7 @@ def test_nothing_is_announced_before_the_last_verdict(play: Play) -> None:
 @pytest.mark.rule("E-59", "refuse")
 def test_room_and_verifier_that_disagree_announce_nothing(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        await three(stage)
+        await stage.three()
         await stage.freeze()
         await stage.trustees()
         found = await stage.database.read(lambda unit: opening.case(unit, stage.lot, hall=stage.hall))
@@ -461,7 +265,7 @@ def test_room_and_verifier_that_disagree_announce_nothing(play: Play) -> None:
 @pytest.mark.rule("E-60", "pass")
 def test_an_objection_to_the_opening_is_answered_on_the_spot_and_recorded(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         await stage.open()
         bidder, owner = bids[0].company.actor, stage.keys.owner.actor
         said = await stage.do(objections.object_, objections.ObjectToOpening(stage.lot, "唱标价格有误"), bidder)
@@ -482,7 +286,7 @@ def test_an_objection_to_the_opening_is_answered_on_the_spot_and_recorded(play: 
 @pytest.mark.rule("E-60", "refuse")
 def test_an_objection_to_the_opening_before_it_is_refused(play: Play) -> None:
     async def scenario(stage: Any) -> None:
-        bids = await three(stage)
+        bids = await stage.three()
         cmd = objections.ObjectToOpening(stage.lot, "太早")
         with pytest.raises(Refused) as err:
             await stage.do(objections.object_, cmd, bids[0].company.actor)
@@ -527,7 +331,7 @@ def test_an_expert_reads_only_after_signing_in(play: Play) -> None:
     async def scenario(stage: Any) -> None:
         from trading.roles import Actor, Role
 
-        bids = await three(stage)
+        bids = await stage.three()
         await stage.open()
         expert = Actor("expert-1", "", Role.EXPERT, "192.0.2.3", "test")
         with pytest.raises(Refused, match="reading_not_allowed"):

@@ -27,7 +27,8 @@ from storage import engine, migrate
 from storage.s3 import S3Blobs
 from storage.unit import Database, Unit
 from storage.world import stamp
-from tests.bidding.conftest import Keys, Stage
+from tests.bidding.people import Keys
+from tests.bidding.stage import Stage
 from tests.production import servers
 from trading import lifecycle, retention
 from trading.commands import notice

@@ -198,7 +198,7 @@ def witness(place: Path, log: ForgeableLog, clock: Clock) -> Witness:
 @pytest.fixture(scope="session")
 def people() -> Any:
     """Everybody's keys of the hall at work (tests/bidding)."""
-    from tests.bidding.conftest import Keys as People
+    from tests.bidding.people import Keys as People
 
     return People()
 
@@ -206,7 +206,7 @@ def people() -> Any:
 @pytest.fixture
 def play(people: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Runs a scenario on a fresh hall at work with a published tender."""
-    from tests.bidding.conftest import Stage
+    from tests.bidding.stage import Stage
 
     def run(scenario: Any, **sealing: Any) -> None:
         async def whole() -> None:

@@ -17,8 +17,8 @@ from crypto.ledger import note
 from crypto.verifier import archive
 from storage import engine, migrate
 from supervision import bundle
-from tests.bidding import test_opening as openings
-from tests.bidding.conftest import Stage
+from tests.bidding import test_complaints as lied
+from tests.bidding.stage import Stage
 from tests.supervision import played
 from tests.supervision.test_bundle import made, results
 from trading import journal
@@ -37,9 +37,9 @@ async def rescued(stage: Any, secrets: Callable[[Any], Any]) -> Any:
     bids = [await stage.hand_in(one) for one in stage.keys.bidders[:2]]
     await stage.hand_in(stage.keys.bidders[2], forge=played.garble_all)
     await stage.freeze()
-    await openings.complaints(stage, bids[0], LIARS)
-    await openings.disclose(stage, bids[0], secrets(bids[0]))
-    await openings.releases(stage, bids[0], LIARS)
+    await lied.complaints(stage, bids[0], LIARS)
+    await lied.disclose(stage, bids[0], secrets(bids[0]))
+    await lied.releases(stage, bids[0], LIARS)
     await stage.tick()
     assert (await stage.tender()).state.value == "failed"
     return bids[0]

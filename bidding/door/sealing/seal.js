@@ -22,7 +22,7 @@ export * as keys from "./keys.js";
 /** Refusals of a notice that is too young: the ledger does not have it, or too few witnesses have looked since. */
 const TOO_YOUNG = new Set(["evidence_not_sequenced", "quorum"]);
 const PATIENCE_MS = 20_000;
-const ASK_AGAIN_MS = 500;
+const ASK_AGAIN_MS = 1_000;
 
 /** One person's bid for one lot, from the check to the receipt. */
 export class Session {

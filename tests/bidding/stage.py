@@ -17,7 +17,7 @@ from bidding.opening_keys import Desk, FileVault
 from crypto import release, signing
 from crypto.ledger import acts, note
 from crypto.ledger.whole_log import WholeLog
-from crypto.opening.examination import Trustee
+from crypto.opening.examination import Evidence, Trustee
 from crypto.roster import Roster
 from crypto.sealing import envelope, manifest, prekeys
 from crypto.sealing import header as headers
@@ -308,6 +308,9 @@ class Stage:
         leaves = await self.ledger.entries(agent.log.size, head.size)
         agent.log = agent.log.advance(leaves, note.verify_quorum(head.note, self.keys.trust))
 
+    async def shown(self, id_: str) -> Evidence:
+        return await shown(self, id_)
+
     async def trustee(self, id_: str, *, act: Callable[[release.Step], release.Step] | None = None) -> release.Step:
         """One step of one agent: it reads the log, decides, and does what it decided at the hall's door."""
         agent = self.agents[id_]
@@ -317,7 +320,7 @@ class Stage:
             agent.trustee,
             bytes.fromhex(tender.tender_id),
             agent.log,
-            await shown(self, id_),
+            await self.shown(id_),
             agent.memory,
             self.keys.trust,
             now=self.now,

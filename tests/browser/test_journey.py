@@ -110,7 +110,12 @@ def evaluate(visit: Visit, hall: Hall, lang: str, width: int) -> list[Reader]:
     """Whoever was drawn signs in, scores and locks; the readers of all of them."""
     names = {hall.who(part).organisation: marks for part, marks in POINTS.items()}
     experts: list[Reader] = []
-    hall.until(lambda: len(Beside(hall.thread).seats(hall.lot)) == PANEL)
+
+    def all_invited() -> bool:
+        # Seated is not invited yet: that waits for the draw's place in the log.
+        return [state for _, _, state in Beside(hall.thread).seats(hall.lot)].count("invited") == PANEL
+
+    hall.until(all_invited)
     for _, login, _ in sorted(Beside(hall.thread).seats(hall.lot)):
         reader = visit(lang, width, hall=hall)
         reader.sign_in(hall.accounts[login])

@@ -28,12 +28,12 @@ check: .venv/.test
 quick: .venv/.test
 	@$(PYTHON) tests/run.py quick
 
-# Every mutation of both bundles, not the seeded share that `make test` tries: hours, not minutes. The tender is played
-# without growing its one attachment to 200 MB, which would only make each of some ten thousand verdicts slower.
+# Every kind of change twice and 2,000 byte flips, of both bundles, not the seeded share of one that `make test` tries: some
+# minutes. The tender is played without growing its one attachment to 200 MB, which would make each verdict slower.
 mutations: .venv/.test
 	test -e build/mutations/trust.json || $(BIN)/python -m portal.demo.play examples/road-maintenance build/mutations 1
 	TRADEHALL_DEMO=build/mutations TRADEHALL_MUTATIONS=full \
-		$(BIN)/python -m pytest -q -s -n 2 -k mutation tests/portal/test_demo.py
+		$(BIN)/python -m pytest -q -rP -n 2 -k mutation tests/portal/test_demo.py
 
 # Ratios against something public in the same run; writes build/bench and docs/benchmarks.md.
 bench: .venv/.bench

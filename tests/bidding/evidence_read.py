@@ -1,17 +1,13 @@
-"""What the trustees' door shows an agent, and how its client reads it."""
+"""What the trustees' door shows an agent."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bidding import evidence
-from crypto import signing, trust
-from crypto.ledger import whole_log
-from crypto.ledger.whole_log import WholeLog
+from crypto import signing
 from crypto.opening.examination import Evidence
-from crypto.opening.frozen import PrivateEvidence, Submission, Withdrawal
+from portal.simulation.trustees import read_evidence
 from storage.world import stamp
 from tests.bidding.lawful import ORIGIN
 from trading import tenders
@@ -36,40 +32,4 @@ async def shown(stage: Stage, id_: str) -> Evidence:
     }
     signed = signing.sign_act(request, signer=agent.signer, by="trustee")
     told = await evidence.shown(stage.database, stage.ledger, signed, now=stage.now, hall=stage.hall)
-    return _read(told, stage.keys.trust, agent.log)
-
-
-def _read(told: Mapping[str, Any], trusted: trust.Trust, log: WholeLog) -> Evidence:
-    """The door's answer as a client reads it."""
-
-    def private(row: Mapping[str, Any]) -> PrivateEvidence:
-        return PrivateEvidence(
-            row["event"],
-            bytes.fromhex(row["salt_p"]),
-            bytes.fromhex(row["confidential"]),
-            row["index"],
-            tuple(bytes.fromhex(each) for each in row["proof"]),
-        )
-
-    unbase = base64.b64decode
-    return Evidence(
-        rulebook=unbase(told["rulebook"]),
-        freeze_list=unbase(told["freeze_list"]),
-        submissions=tuple(
-            Submission(
-                private(row),
-                tuple(unbase(each) for each in row["headers"]),
-                unbase(row["certificate"]),
-                bytes.fromhex(row["salt"]),
-                bytes.fromhex(row["signature"]),
-            )
-            for row in told["submissions"]
-        ),
-        withdrawals=tuple(Withdrawal(private(row), unbase(row["certificate"])) for row in told["withdrawals"]),
-        receipts=tuple(unbase(each) for each in told["receipts"]),
-        contributions={bytes.fromhex(name): unbase(data) for name, data in told["contributions"].items()},
-        stamps=tuple(
-            whole_log.verify_stamp(unbase(each["note"]), [bytes.fromhex(one) for one in each["proof"]], trusted, log)
-            for each in told["stamps"]
-        ),
-    )
+    return read_evidence(told, stage.keys.trust, agent.log)

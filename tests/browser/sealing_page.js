@@ -119,6 +119,13 @@ const asked = {
     return { fingerprint: told.fingerprint, rehearsal: told.rehearsal, locks: told.seated.length };
   },
 
+  /** Whether the hall's own evidence is believed; where it is not, what sealing says then. */
+  async checked({ trust, lot }) {
+    const session = new Session(lot);
+    const refused = await session.check(utf8(trust)).then(() => null, (error) => error.code);
+    return refused ? { refused, sealed: await session.seal({}).then(() => null, (error) => error.code) } : { refused };
+  },
+
   uncheckedSession: () => new Session("L").seal({}),
 
   /** A key made here: its request; then its certificate, and a bid sealed by the worker and read back. */

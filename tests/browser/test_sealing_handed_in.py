@@ -56,6 +56,7 @@ class Hall:
         self.store = False
         self.forget = False
         self.pending = 0
+        self.young = 0
         self.witnesses: list[str] | None = []
         self.submission: dict[str, Any] = {}
         self.certificate = b""
@@ -68,6 +69,9 @@ class Hall:
                 shown = self.made.shown()
                 act = self.made.act(self.made.tender)
                 hashes = {"rulebook": act["rulebook"]["hash"], "terms": act["terms_hash"]}
+                if self.young > 0:
+                    self.young -= 1
+                    shown["tender"] = self.made.receipt(self.made.tender, witnesses=["witness-centre"])
                 return 200, {"tender": shown["tender"], "hall": shown["hall"], **hashes}
             case "GET", ["lots", _, "own"]:
                 return 200, {"bids": []}
@@ -250,6 +254,23 @@ def test_attack_hall_shows_the_receipt_of_another_bid(hall: tuple[Hall, Page]) -
     with pytest.raises(Refusal, match="receipt_of_another_act"):
         ask(page, "handInAgain", {"trust": one.made.trust, "lot": make.LOT})
     one.bid = honest
+
+
+def test_a_notice_that_witnesses_have_not_seen_yet_is_asked_for_again(hall: tuple[Hall, Page]) -> None:
+    one, page = hall
+    one.log.clear()
+    one.young = 2
+    assert ask(page, "checked", {"trust": one.made.trust, "lot": make.LOT}) == {"refused": None}
+    assert len([path for _, path in one.log if path.endswith("/evidence")]) == 3
+
+
+def test_attack_hall_calls_a_notice_young_for_ever(hall: tuple[Hall, Page]) -> None:
+    """Patience ends: nothing is believed that no quorum saw, and nothing can be sealed under it."""
+    one, page = hall
+    one.young = 1_000_000
+    told = ask(page, "checked", {"trust": one.made.trust, "lot": make.LOT})
+    one.young = 0
+    assert told == {"refused": "quorum", "sealed": "tender_not_checked"}
 
 
 def make_dates() -> dict[str, Any]:
